@@ -1,0 +1,111 @@
+"""Linear unmixing of image data: S(x, R) = sum_i a_i(x) w_i(R) + N.
+
+Sample, describe, unmix, read:
+
+>>> import unmix as um
+>>> scene = um.synthetic.two_phases((256, 320), rng=1)
+>>> samples = um.window_fft(um.sliding_windows(scene.image, 64, 16), k_max=0.125)
+>>> model = um.nfindr(samples, 2, average=8)
+>>> model.abundances.shape
+(2, 13, 17)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import config, ops, routes
+from ._dispatch import explain
+from ._door import samples
+from ._errors import (
+    BackendError,
+    DataError,
+    DTypeError,
+    FileError,
+    ParameterError,
+    ShapeError,
+    UnmixError,
+)
+from ._fold import fold
+from ._record import Record, Step
+from ._results import Clusters, Endmembers, PrincipalComponents, Unmixing
+from ._samples import Samples, Tile
+from .decompose import abundances, kmeans, nfindr, pca
+from .describe import window_fft
+from .sampling import overlap_add, sliding_windows
+
+if TYPE_CHECKING:
+    from . import io, plot, synthetic
+    from .io import load, open, save
+    from .pipeline import Pipeline
+    from .reading import representatives
+
+_LATER = {
+    "io": "io",
+    "plot": "plot",
+    "synthetic": "synthetic",
+    "load": "io:load",
+    "open": "io:open",
+    "save": "io:save",
+    "Pipeline": "pipeline:Pipeline",
+    "representatives": "reading:representatives",
+}
+"""What is imported when it is asked for: name -> module, or module:name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import what `import unmix` does not."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("unmix")
+    if name not in _LATER:
+        msg = f"module 'unmix' has no attribute {name!r}"
+        raise AttributeError(msg)
+    module, _, attribute = _LATER[name].partition(":")
+    loaded = import_module(f"unmix.{module}")
+    return getattr(loaded, attribute) if attribute else loaded
+
+
+def __dir__() -> list[str]:
+    """List all public names."""
+    return sorted([*__all__, "__version__"])
+
+
+__all__ = [
+    "BackendError",
+    "Clusters",
+    "DTypeError",
+    "DataError",
+    "Endmembers",
+    "FileError",
+    "ParameterError",
+    "Pipeline",
+    "PrincipalComponents",
+    "Record",
+    "Samples",
+    "ShapeError",
+    "Step",
+    "Tile",
+    "UnmixError",
+    "Unmixing",
+    "abundances",
+    "config",
+    "explain",
+    "fold",
+    "io",
+    "kmeans",
+    "load",
+    "nfindr",
+    "open",
+    "ops",
+    "overlap_add",
+    "pca",
+    "plot",
+    "representatives",
+    "routes",
+    "samples",
+    "save",
+    "sliding_windows",
+    "synthetic",
+    "window_fft",
+]

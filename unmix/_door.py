@@ -1,0 +1,227 @@
+"""What users hand in: a `Samples`, an image, or a table; anything else is refused with a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ._arrays import is_array, require_finite, require_real
+from ._errors import BackendError, DTypeError, ShapeError
+from ._record import Record, fingerprint
+from ._samples import Samples
+from ._sources import ArraySource, in_memory
+from ._typing import Array
+from .layout import Axis, Layout
+
+MAP_NAMES: dict[int, tuple[str, ...]] = {
+    1: ("site",),
+    2: ("y", "x"),
+    3: ("frame", "y", "x"),
+}
+SCAN_NAMES = ("scan_y", "scan_x")
+DESCRIPTOR_NAMES: dict[int, tuple[str, ...]] = {0: (), 1: ("bin",), 2: ("det_y", "det_x")}
+
+
+def samples(
+    array: Array,
+    map_axes: int | Sequence[int],
+    *,
+    map_names: Sequence[str] | None = None,
+    descriptor_names: Sequence[str] | None = None,
+    pitch: float | Sequence[float] | None = None,
+    units: str | Sequence[str] | None = None,
+) -> Samples:
+    """Make samples of any array: say which of its axes are the map.
+
+    Parameters
+    ----------
+    array : array
+        Real, with any number of axes: of an Array API namespace, or anything that slices like one and
+        has ``shape`` and ``dtype`` (a memory map, a dataset of an HDF5 file), which is read block by
+        block.
+    map_axes : int or sequence of int
+        The axes along which samples lie, or how many of the first axes. The others are the descriptor.
+    map_names, descriptor_names : sequence of str, optional
+        Names, slow to fast. Default: ``site``, ``y, x``, ``scan_y, scan_x`` (where there is a
+        descriptor) or ``frame, y, x``; and ``bin`` or ``det_y, det_x``.
+    pitch : float or sequence of float, optional
+        Distance between entries: one number for the map axes, or one for each axis of ``array``.
+    units : str or sequence of str, optional
+        Units: one for the map axes, or one for each axis of ``array``. Default: ``"px"``.
+
+    Returns
+    -------
+    Samples
+        Nothing is copied.
+
+    Raises
+    ------
+    ShapeError
+        If the axes or the names do not fit the array.
+    DTypeError
+        If the values are complex, boolean or not numbers.
+    DataError
+        If an array in memory holds NaN or infinity. What is read block by block is checked as it is
+        read.
+
+    Examples
+    --------
+    A 4D-STEM data set:
+
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> um.samples(np.ones((8, 9, 32, 32), np.uint16), 2)
+    <Samples scan_y 8 x scan_x 9 (px) | det_y 32 x det_x 32 (px), float32, numpy>
+    """
+    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+        raise BackendError(
+            f"expected an array, but got {type(array).__name__}; wrap it with numpy.asarray"
+        )
+    ndim = len(array.shape)
+    places = _map_places(map_axes, ndim)
+    rest = tuple(i for i in range(ndim) if i not in places)
+    if 0 in array.shape:
+        raise ShapeError(f"the array has shape {tuple(array.shape)}: it holds no value")
+    names = _names(map_names, _default_map_names(len(places), bool(rest)), len(places), "map_names")
+    entries = _names(
+        descriptor_names, DESCRIPTOR_NAMES.get(len(rest)), len(rest), "descriptor_names"
+    )
+    loaded = in_memory(array)
+    _check_values(array, loaded)
+    order = places + rest
+    pitches = _per_axis(pitch, 1.0, ndim, places, "pitch")
+    unit = _per_axis(units, "px", ndim, places, "units")
+    axes = tuple(
+        Axis.regular(name, int(array.shape[i]), spacing=float(pitches[i]), units=str(unit[i]))
+        for name, i in zip(names + entries, order, strict=True)
+    )
+    parameters = {
+        "map_axes": list(places),
+        "map_names": list(names),
+        "descriptor_names": list(entries),
+        "pitch": [float(p) for p in pitches],
+        "units": [str(u) for u in unit],
+    }
+    chunks = getattr(array, "chunks", None)
+    return Samples(
+        source=ArraySource(
+            array,
+            order,
+            len(places),
+            in_memory=loaded,
+            chunks=tuple(chunks[i] for i in places) if chunks and not loaded else None,
+        ),
+        layout=Layout(axes[: len(places)], axes[len(places) :]),
+        record=Record().then("samples", parameters, data=fingerprint(array)),
+        nonnegative=True if np.dtype(_dtype_name(array)).kind == "u" else None,
+    )
+
+
+def as_image(image: Samples | Array) -> Samples:
+    """Take an image (..., y, x): `Samples` without descriptor, or a bare array."""
+    if isinstance(image, Samples):
+        if image.layout.descriptor_axes:
+            names = ", ".join(a.name for a in image.layout.descriptor_axes)
+            raise ShapeError(
+                f"expected an image, but these samples are described already (by {names}); "
+                "cut windows before describing"
+            )
+        if len(image.layout.map_axes) < 2:
+            raise ShapeError(
+                f"expected an image (..., y, x), but the map has the shape {image.shape}"
+            )
+        return image
+    _refuse_others(image, "an image (..., y, x) or what unmix.open returns")
+    ndim = len(image.shape)
+    if ndim < 2:
+        raise ShapeError(f"the image has shape {tuple(image.shape)}; expected (..., y, x)")
+    names = MAP_NAMES.get(ndim) or (*(f"axis_{i}" for i in range(ndim - 3)), "frame", "y", "x")
+    return samples(image, ndim, map_names=names)
+
+
+def as_table(table: Samples | Array) -> Samples:
+    """Take samples that a decomposition can work on: described `Samples` or an array (sample, feature)."""
+    if not isinstance(table, Samples):
+        _refuse_others(table, "Samples or a table (sample, feature)")
+        if len(table.shape) != 2:
+            raise ShapeError(
+                f"the table has shape {tuple(table.shape)}; expected (sample, feature): "
+                "for other arrays say which axes are the map with unmix.samples(array, map_axes)"
+            )
+        table = samples(table, 1, map_names=("sample",), descriptor_names=("feature",))
+    if not table.layout.descriptor_axes:
+        raise ShapeError(
+            f"these samples are an image of {table.shape} with no descriptor; "
+            "cut windows first: unmix.window_fft(unmix.sliding_windows(image, window, step))"
+        )
+    if table.is_complex:
+        raise DTypeError(
+            "these samples are complex, and decompositions are of real values; "
+            "take output='amplitude' or 'power'"
+        )
+    if table.layout.n_samples < 2:
+        raise ShapeError(
+            f"there is {table.layout.n_samples} sample; expected at least two: "
+            "take a smaller window or step, or a larger image"
+        )
+    return table
+
+
+def _refuse_others(value: Any, expected: str) -> None:
+    if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
+        raise BackendError(
+            f"expected {expected}, but got the path {value!r}; read it with unmix.open"
+        )
+    if not is_array(value) and not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        raise BackendError(
+            f"expected {expected}, but got {type(value).__name__}; wrap it with numpy.asarray"
+        )
+
+
+def _check_values(array: Array, loaded: bool) -> None:
+    if loaded:
+        require_finite(require_real(array, "the data"), "the data")
+    elif np.dtype(array.dtype).kind not in "iuf":
+        raise DTypeError(f"the data has dtype {array.dtype}; expected integers or real floats")
+
+
+def _dtype_name(array: Array) -> Any:
+    return array.dtype if isinstance(array.dtype, np.dtype) else str(array.dtype).split(".")[-1]
+
+
+def _map_places(map_axes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    places = tuple(range(map_axes)) if isinstance(map_axes, int) else tuple(map_axes)
+    places = tuple(int(p) + ndim if p < 0 else int(p) for p in places)
+    if not places or len(set(places)) < len(places) or not all(0 <= p < ndim for p in places):
+        raise ShapeError(
+            f"map_axes is {map_axes!r}; expected different axes of an array with {ndim}, or how many "
+            "of the first ones"
+        )
+    return places
+
+
+def _default_map_names(n: int, described: bool) -> tuple[str, ...] | None:
+    if not described:
+        return MAP_NAMES.get(n, MAP_NAMES[1]) if n > 1 else MAP_NAMES[1]
+    return {1: ("site",), 2: SCAN_NAMES, 3: ("frame", *SCAN_NAMES)}.get(n)
+
+
+def _names(
+    given: Sequence[str] | None, default: tuple[str, ...] | None, n: int, what: str
+) -> tuple[str, ...]:
+    names = default if given is None else tuple(given)
+    if names is None or len(names) != n or len(set(names)) < n:
+        raise ShapeError(f"{what} is {given!r}; expected {n} different names")
+    return names
+
+
+def _per_axis(value: Any, default: Any, ndim: int, places: tuple[int, ...], what: str) -> list[Any]:
+    if value is None:
+        return [default] * ndim
+    if isinstance(value, (str, int, float)):
+        return [value if i in places else default for i in range(ndim)]
+    if len(value) != ndim:
+        raise ShapeError(f"{what} has {len(value)} entries; expected one for each of {ndim} axes")
+    return list(value)

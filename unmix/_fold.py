@@ -1,0 +1,226 @@
+"""The one loop over tiles in the library.
+
+Every decomposition is a fold: it says what one tile adds (``update``) and how two parts become one
+(``merge``). Parts are merged in the order of the tiles as a fixed tree, so that neither the number of
+threads nor their order changes a bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._arrays import from_host, is_numpy, namespace_of
+from ._sources import empty_like
+from ._typing import Array, HostArray, Slices
+
+if TYPE_CHECKING:
+    from ._samples import Samples, Tile
+
+
+def fold(
+    samples: Samples,
+    update: Callable[..., Any],
+    merge: Callable[[Any, Any], Any] | None = None,
+    *,
+    state: tuple[Any, ...] = (),
+    out: Array | None = None,
+    workers: int | None = None,
+    label: str | None = None,
+) -> tuple[Any, Array | None]:
+    """Pass over all tiles of ``samples`` once.
+
+    Parameters
+    ----------
+    samples : Samples
+        The table.
+    update : callable
+        ``update(tile, previous, *state)`` returns the tile's part, or ``(part, rows)`` where ``out`` is
+        given. ``previous`` holds the tile's rows of ``out``, or None.
+    merge : callable, optional
+        Makes one part of two; the first may be changed in place. Not needed where parts are None.
+    state : tuple
+        What this pass needs: centres, directions.
+    out : array, optional
+        Shape (*map_shape, width): rows are written here in place.
+    workers : int, optional
+        Tiles in flight. Default: the processors for NumPy, one for other namespaces. Each tile is
+        computed by one thread.
+    label : str, optional
+        What a progress bar says when the pass takes over a second.
+
+    Returns
+    -------
+    merged, out
+        The one part that is left (None where there were none), and ``out``.
+    """
+    samples.source.prepare()
+    if workers is None:
+        workers = default_workers(samples)
+    plan = samples.plan(workers)
+
+    def run(where: Slices) -> Any:
+        tile = samples.tile(where)
+        if out is None:
+            return update(tile, None, *state)
+        part, rows = update(tile, read_rows(out, tile), *state)
+        write_rows(out, tile, rows)
+        return part
+
+    with single_threaded(samples):
+        parts = in_order(run, plan, workers)
+        return reduce_tree(with_progress(parts, len(plan), label), merge), out
+
+
+def default_workers(samples: Samples) -> int:
+    """Return the number of processors for NumPy's arrays, and one for any other namespace."""
+    if not is_numpy(samples.xp):
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_order(run: Callable[[Slices], Any], plan: list[Slices], workers: int) -> Iterator[Any]:
+    """Yield ``run(where)`` for each block in turn, a few ahead of the one that is asked for."""
+    if workers == 1 or len(plan) == 1:
+        yield from map(run, plan)
+        return
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Any] = deque()
+    try:
+        for where in plan:
+            waiting.append(pool.submit(run, where))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        # after an error or an interrupt nothing is started any more, and no thread is left behind
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def reduce_tree(parts: Iterable[Any], merge: Callable[[Any, Any], Any] | None) -> Any:
+    """Merge parts as a binary tree: 1 with 2, 3 with 4, and then those; few are alive at a time."""
+    stack: list[tuple[int, Any]] = []
+    for new in parts:
+        level, part = 0, new
+        if merge is None or part is None:
+            continue
+        while stack and stack[-1][0] == level:
+            part = merge(stack.pop()[1], part)
+            level += 1
+        stack.append((level, part))
+    if not stack or merge is None:
+        return None
+    total = stack.pop()[1]
+    while stack:
+        total = merge(stack.pop()[1], total)
+    return total
+
+
+def read_rows(out: Array, tile: Tile) -> Array:
+    """Return the rows of ``out`` that belong to a tile's samples."""
+    xp = namespace_of(out)
+    block = xp.reshape(out[(*tile.where, slice(None))], (-1, out.shape[-1]))
+    return block if tile.kept is None else xp.take(block, from_host(tile.kept, block), axis=0)
+
+
+def write_rows(out: Array, tile: Tile, rows: Array) -> None:
+    """Write a tile's rows to their place in ``out``; other samples' rows stay."""
+    xp = namespace_of(out)
+    place = (*tile.where, slice(None))
+    rows = xp.astype(rows, out.dtype, copy=False)
+    block = out[place]
+    if tile.kept is not None:
+        # samples that are left out take their old row, which stands behind the new ones
+        old = xp.reshape(block, (-1, out.shape[-1]))
+        source = rows.shape[0] + np.arange(old.shape[0])
+        source[tile.kept] = np.arange(rows.shape[0])
+        rows = xp.take(xp.concat([rows, old], axis=0), from_host(source, rows), axis=0)
+    out[place] = xp.reshape(rows, block.shape)
+
+
+def map_rows(
+    samples: Samples,
+    function: Callable[[Array], Array],
+    width: int,
+    *,
+    dtype: Any = None,
+    fill: float = float("nan"),
+    label: str | None = None,
+) -> Array:
+    """Apply a function (b, n_features) -> (b, width) to every sample.
+
+    Returns
+    -------
+    array
+        Shape (*map_shape, width); ``fill`` for samples that are left out.
+    """
+    out = empty_like(
+        samples.source.like, (*samples.layout.map_shape, width), fill, dtype or samples.dtype
+    )
+    fold(samples, lambda tile, _: (None, function(tile.rows)), out=out, label=label)
+    return out
+
+
+def plan_blocks(
+    shape: tuple[int, ...], chunks: tuple[int, ...] | None, n_samples: int
+) -> list[Slices]:
+    """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in."""
+    sizes = list(chunks or (1,) * len(shape))
+    sizes = [min(c, n) for c, n in zip(sizes, shape, strict=True)]
+    for axis in range(len(shape)):  # a chunk larger than a tile is cut along its slow axes
+        rest = int(np.prod(sizes, initial=1)) // sizes[axis]
+        sizes[axis] = max(1, min(sizes[axis], n_samples // max(rest, 1)))
+    for axis in reversed(range(len(shape))):  # grow in whole chunks, fast axes first
+        rest = int(np.prod(sizes, initial=1)) // sizes[axis]
+        most = max(sizes[axis], n_samples // rest // sizes[axis] * sizes[axis])
+        sizes[axis] = min(shape[axis], most)
+        if sizes[axis] < shape[axis]:
+            break
+    cuts = [
+        [slice(i, min(i + size, n)) for i in range(0, n, size)]
+        for n, size in zip(shape, sizes, strict=True)
+    ]
+    blocks: list[Slices] = [()]
+    for along in cuts:
+        blocks = [(*b, s) for b in blocks for s in along]
+    return blocks
+
+
+def single_threaded(samples: Samples) -> AbstractContextManager[Any]:
+    """Give each tile one BLAS thread: two tiles side by side beat one with two threads."""
+    if not is_numpy(samples.xp):
+        return nullcontext()
+    controller: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    return controller
+
+
+@cache
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController  # scans all loaded libraries: some milliseconds
+
+    return ThreadpoolController()
+
+
+def with_progress(parts: Iterable[Any], total: int, label: str | None) -> Iterable[Any]:
+    """Show a bar for passes of over a second, on a terminal only."""
+    if label is None or total < 4:
+        return parts
+    from tqdm import tqdm
+
+    bar: Iterable[Any] = tqdm(parts, total=total, desc=label, delay=1, disable=None, leave=False)
+    return bar
+
+
+def all_numbers(samples: Samples) -> HostArray:
+    """Numbers of all samples that take part, in the whole map, ascending."""
+    return samples.layout.numbers(tuple(slice(0, n) for n in samples.layout.map_shape))

@@ -1,0 +1,85 @@
+"""How `Samples.normalize` finds the statistics that it scales by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import ops
+from ._arrays import from_host, namespace_of
+from ._errors import ParameterError
+from ._fold import fold
+from ._typing import Array, HostArray, Slices
+from .layout import Axis
+
+if TYPE_CHECKING:
+    from ._samples import Samples
+
+Scaler = Callable[..., Array]
+
+
+def scaler(
+    samples: Samples, kind: str, over: str
+) -> tuple[Scaler, Callable[[], ops.Statistics] | None]:
+    """Return the function that scales the rows of a block, and the one that finds its statistics.
+
+    The second is None where each sample is scaled by its own.
+    """
+    if kind not in ops.KINDS:
+        raise ParameterError(f"kind is {kind!r}; expected one of {', '.join(ops.KINDS)}")
+    layout = samples.layout
+    counts = layout.multiplicity
+    if over == "sample":
+        return lambda rows: ops.scaled(rows, ops.row_statistics(rows, counts), kind), None
+    if over in ("feature", "all"):
+
+        def of_all() -> ops.Statistics:
+            seen = _columns(samples)
+            return seen if over == "feature" else ops.pooled(seen, counts)
+
+        return lambda rows, seen, *_: ops.scaled(rows, seen, kind), of_all
+    names = [a.name for a in layout.map_axes]
+    if over != "frame":
+        raise ParameterError(f"over is {over!r}; expected 'sample', 'feature', 'frame' or 'all'")
+    if "frame" not in names:
+        raise ParameterError(
+            f"over='frame' needs a frame axis; the map axes are {', '.join(names)}"
+        )
+    axis = names.index("frame")
+    whole = replace(layout, mask=None)
+
+    def of_frames() -> ops.Statistics:
+        key = [slice(None)] * axis
+        n = layout.map_shape[axis]
+        mask = np.ones(layout.map_shape, bool) if layout.mask is None else layout.mask
+        used = [bool(np.take(mask, i, axis=axis).any()) for i in range(n)]
+        # a frame without samples is never scaled: it gets the statistics of one that has some
+        source = [i if used[i] else used.index(True) for i in range(n)]
+        each = [ops.pooled(_columns(samples[(*key, slice(i, i + 1))]), counts) for i in source]
+        return ops.Statistics(*(samples.xp.concat(s, axis=0) for s in zip(*each, strict=True)))
+
+    def by_frame(rows: Array, seen: ops.Statistics, where: Slices, kept: HostArray | None) -> Array:
+        numbers = whole.numbers(where)
+        frame = np.unravel_index(numbers if kept is None else numbers[kept], whole.map_shape)[axis]
+        index = from_host(frame, rows)
+        mine = (namespace_of(rows).take(s, index, axis=0) for s in seen)
+        return ops.scaled(rows, ops.Statistics(*mine), kind)
+
+    return by_frame, of_frames
+
+
+def _columns(samples: Samples) -> ops.Statistics:
+    """Statistics of each feature over all samples, of the unweighted values."""
+    flat = Axis.regular("feature", samples.layout.n_features)
+    plain = replace(samples, layout=samples.layout.with_descriptor(flat))
+    seen, _ = fold(
+        plain,
+        lambda tile, _: ops.column_statistics(tile.rows),
+        ops.merge_statistics,
+        label="finding statistics",
+    )
+    result: ops.Statistics = seen
+    return result

@@ -1,0 +1,164 @@
+"""What was done, in JSON types: steps, and the record that they make."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from ._arrays import device_of, is_array, namespace_name, namespace_of, to_host
+from ._errors import FileError
+from ._typing import Array, HostArray
+
+BLOCK = 1 << 16
+"""Elements of each block that a fingerprint hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an analysis.
+
+    Parameters
+    ----------
+    operation : str
+        Name of the function or of the method of `Samples` that was called.
+    parameters : dict
+        What it was called with, in JSON types (see `encode`).
+    run : dict
+        What cannot be chosen: route, namespace, device, tile, versions, seconds.
+    """
+
+    operation: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All steps from the data to a result."""
+
+    steps: tuple[Step, ...] = ()
+
+    def then(self, operation: str, parameters: Mapping[str, Any], **run: Any) -> Record:
+        """Return the record with one more step."""
+        step = Step(operation, {k: encode(v) for k, v in parameters.items()}, run)
+        return Record((*self.steps, step))
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return the steps as JSON types."""
+        return [
+            {"operation": s.operation, "parameters": s.parameters, "run": s.run} for s in self.steps
+        ]
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return json.dumps(self.to_list(), indent=1)
+
+    @classmethod
+    def from_list(cls, steps: list[dict[str, Any]]) -> Record:
+        """Read what `to_list` gives."""
+        return cls(tuple(Step(s["operation"], s["parameters"], s.get("run", {})) for s in steps))
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        """Read what `to_json` gives."""
+        try:
+            return cls.from_list(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FileError(f"this text is not a record of unmix: {error}") from error
+
+
+def encode(value: Any) -> Any:
+    """Turn a parameter into JSON types; arrays keep every bit, and results become their records."""
+    if isinstance(value, (np.generic,)):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, slice):
+        return {"slice": [encode(v) for v in (value.start, value.stop, value.step)]}
+    if isinstance(value, (tuple, list)):
+        return [encode(v) for v in value]
+    if value is Ellipsis:
+        return {"ellipsis": True}
+    if hasattr(value, "record"):
+        return {"record": value.record.to_list()}
+    host = np.ascontiguousarray(to_host(value))
+    data = base64.b64encode(host.tobytes()).decode()
+    return {"array": {"dtype": host.dtype.str, "shape": list(host.shape), "data": data}}
+
+
+def decode_array(coded: Mapping[str, Any]) -> HostArray:
+    """Read an array that `encode` wrote."""
+    raw = np.frombuffer(base64.b64decode(coded["data"]), dtype=np.dtype(coded["dtype"]))
+    return raw.reshape(coded["shape"]).copy()
+
+
+def fingerprint(array: Array) -> dict[str, Any]:
+    """Shape, dtype and the hash of the first, middle and last elements of an array."""
+    if is_array(array):
+        xp = namespace_of(array)
+        flat = xp.reshape(array, (-1,)) if array.size <= 3 * BLOCK else None
+        parts = [flat] if flat is not None else list(_blocks(array))
+    else:
+        parts = list(_blocks(array))
+    digest = hashlib.sha256()
+    for part in parts:
+        host = to_host(part) if is_array(part) else np.asarray(part)
+        digest.update(np.ascontiguousarray(host).tobytes())
+    return {
+        "shape": [int(n) for n in array.shape],
+        "dtype": str(array.dtype).removeprefix("torch."),
+        "sha256": digest.hexdigest()[:16],
+    }
+
+
+def _blocks(array: Any) -> list[Any]:
+    """Cut a few fixed blocks from an array of any size, without reading the rest."""
+    blocks = []
+    for at in (0.0, 0.5, 1.0):
+        block, place = array, []
+        budget = BLOCK
+        for n in reversed(array.shape):
+            take = max(1, min(n, budget))
+            start = int(at * (n - take))
+            place.append(slice(start, start + take))
+            budget //= take
+        blocks.append(block[tuple(reversed(place))])
+    return blocks
+
+
+class Clock:
+    """Notes what an eager step ran on and how long it took."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    def facts(self, like: Array) -> dict[str, Any]:
+        """Return namespace, device, versions and the seconds since the clock was made."""
+        return {
+            "namespace": namespace_name(namespace_of(like)),
+            "device": str(device_of(like)),
+            "versions": versions(),
+            "seconds": round(time.perf_counter() - self._start, 4),
+        }
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that decide the numbers."""
+    return {name: _version(name) for name in ("unmix", "numpy", "scipy", "array-api-compat")}

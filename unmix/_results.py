@@ -1,0 +1,266 @@
+"""`Unmixing`: maps a_i(x) and components w_i(R), frozen, in the namespace of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from . import ops
+from ._arrays import from_host, namespace_of
+from ._errors import ParameterError
+from ._fold import map_rows
+from ._record import Record
+from ._samples import Samples
+from ._sources import ArraySource
+from ._typing import Array, HostArray
+from .layout import Axis, Layout
+
+Constraint = Literal["sum_to_one", "nonnegative", "none"]
+
+SOLVERS = {"sum_to_one": ops.fcls, "nonnegative": ops.nnls, "none": ops.ucls}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Unmixing:
+    """S(x, R) = sum_i a_i(x) w_i(R) + N: maps and components.
+
+    Parameters
+    ----------
+    maps : array
+        a_i(x), shape (k, *map_shape); NaN at samples that were left out.
+    components : array
+        w_i(R), shape (k, *descriptor_shape); NaN at entries that were left out. Spectra are full
+        centred planes, unweighted.
+    mean : array, optional
+        Shape (*descriptor_shape): what was taken off before; None where nothing was.
+    layout : Layout
+        Axes of both.
+    record : Record
+        How it was made.
+    """
+
+    maps: Array
+    components: Array
+    mean: Array | None = None
+    layout: Layout
+    record: Record
+
+    extras: ClassVar[tuple[str, ...]] = ()
+    """Names of a child's own fields, which are saved beside maps and components."""
+
+    def __repr__(self) -> str:
+        """Return the kind, the number of components and the axes."""
+        names = " x ".join(f"{a.name} {a.size}" for a in self.layout.map_axes)
+        entries = " x ".join(f"{a.name} {a.size}" for a in self.layout.descriptor_axes)
+        return f"<{type(self).__name__}: {len(self)} maps of {names}, components of {entries}>"
+
+    def __len__(self) -> int:
+        """Return the number of components."""
+        return int(self.components.shape[0])
+
+    @property
+    def scores(self) -> Samples:
+        """The maps as samples again: map axes | component."""
+        xp = namespace_of(self.maps)
+        table = xp.moveaxis(self.maps, 0, -1)
+        n = len(self.layout.map_axes)
+        axis = Axis.regular("component", len(self), units="")
+        return Samples(
+            source=ArraySource(table, tuple(range(n + 1)), n),
+            layout=self.layout.with_descriptor(axis),
+            record=self.record.then("scores", {}),
+        )
+
+    def project(self, samples: Samples) -> Self:
+        """Describe new samples by these components.
+
+        Parameters
+        ----------
+        samples : Samples
+            Described by the same entries of the same axes as those that the model was fitted to.
+
+        Returns
+        -------
+        Unmixing
+            Of the same kind: maps of the new samples, the old components.
+
+        Raises
+        ------
+        ShapeError
+            If the descriptor is another one.
+        """
+        self.layout.require_same_descriptor(samples.layout)
+        layout = replace(
+            self.layout,
+            map_axes=samples.layout.map_axes,
+            mask=samples.layout.mask,
+            windows=samples.layout.windows,
+        )
+        record = samples.record.then("project", {"model": self})
+        return replace(self, layout=layout, record=record, **self._read(samples))
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        """Return the fields that depend on the samples."""
+        raise ParameterError(f"{type(self).__name__} has no rule for new samples")
+
+    def rows(self, packed: Array) -> Array:
+        """Return the values of all components for rows as decompositions see them."""
+        raise ParameterError(f"{type(self).__name__} has no rule for new samples")
+
+    def packed(self, entries: Array) -> Array:
+        """Return components (k, *descriptor_shape) as rows like those of tiles."""
+        return self.layout.pack(entries)
+
+
+def maps_of(rows: Array) -> Array:
+    """Turn (*map_shape, k) into (k, *map_shape)."""
+    return namespace_of(rows).moveaxis(rows, -1, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class PrincipalComponents(Unmixing):
+    """Principal components: orthonormal, in the order of the variance that they explain.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`; ``maps`` are the scores.
+    explained_variance : array
+        Variance along each component, (k,), float64.
+    explained_variance_ratio : array
+        The same as a fraction of the variance of all features, (k,), float64.
+    singular_values : array
+        Of the centred table, (k,), float64.
+    """
+
+    explained_variance: Array
+    explained_variance_ratio: Array
+    singular_values: Array
+
+    extras: ClassVar[tuple[str, ...]] = (
+        "explained_variance",
+        "explained_variance_ratio",
+        "singular_values",
+    )
+
+    def rows(self, packed: Array) -> Array:
+        xp = namespace_of(packed)
+        components = xp.astype(self.packed(self.components), packed.dtype).T
+        scores = xp.matmul(packed, components)
+        if self.mean is None:
+            return scores
+        mean = xp.astype(self.packed(self.mean[None, ...]), packed.dtype)
+        return scores - xp.matmul(mean, components)
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        rows = map_rows(samples, self.rows, len(self), label="projecting")
+        return {"maps": maps_of(rows)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Endmembers(Unmixing):
+    """Endmembers and the abundances of each sample.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`; also called ``abundances`` and ``endmembers``. There is no mean.
+    constraint : {"sum_to_one", "nonnegative", "none"}
+        What the abundances obey.
+    indices : numpy.ndarray, optional
+        Number of the sample that each endmember was taken at, in the whole map, (k,).
+    positions : numpy.ndarray, optional
+        Its coordinates on the map axes, (k, n_map_axes).
+    volume : float, optional
+        Volume of the simplex in the subspace of the first k - 1 principal components.
+    volume_history : numpy.ndarray, optional
+        Volume at the start and after each sweep; never falls.
+    """
+
+    constraint: Constraint = "sum_to_one"
+    indices: HostArray | None = None
+    positions: HostArray | None = None
+    volume: float | None = None
+    volume_history: HostArray | None = None
+
+    extras: ClassVar[tuple[str, ...]] = (
+        "constraint",
+        "indices",
+        "positions",
+        "volume",
+        "volume_history",
+    )
+
+    @property
+    def endmembers(self) -> Array:
+        """The components."""
+        return self.components
+
+    @property
+    def abundances(self) -> Array:
+        """The maps."""
+        return self.maps
+
+    def rows(self, packed: Array) -> Array:
+        endmembers = namespace_of(packed).astype(self.packed(self.components), packed.dtype)
+        return SOLVERS[self.constraint](packed, endmembers)
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        rows = map_rows(samples, self.rows, len(self), label="abundances")
+        fields = dict.fromkeys(("indices", "positions", "volume", "volume_history"))
+        return {"maps": maps_of(rows), **fields}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Clusters(Unmixing):
+    """Cluster centres and the label of each sample, the largest cluster first.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`; ``maps`` are one where the label is that of the map and zero elsewhere, and
+        ``components`` are also called ``centers``.
+    labels : array
+        Number of the nearest centre, shape of the map, int32; -1 at samples that were left out.
+    inertia : float
+        Sum of squared distances to the nearest centre.
+    n_iter : int
+        Steps that were taken.
+    """
+
+    labels: Array
+    inertia: float
+    n_iter: int
+
+    extras: ClassVar[tuple[str, ...]] = ("labels", "inertia", "n_iter")
+
+    @property
+    def centers(self) -> Array:
+        """The components."""
+        return self.components
+
+    def rows(self, packed: Array) -> Array:
+        xp = namespace_of(packed)
+        centers = xp.astype(self.packed(self.components), packed.dtype)
+        labels, _ = ops.nearest(packed, centers[None, ...], xp.mean(centers, axis=0))
+        return labels
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        dtype = namespace_of(self.labels).int32
+        rows = map_rows(samples, self.rows, 1, dtype=dtype, fill=-1, label="labels")
+        labels = rows[..., 0]
+        return {
+            "labels": labels,
+            "maps": one_hot(labels, len(self), self.maps.dtype),
+            "inertia": float("nan"),
+        }
+
+
+def one_hot(labels: Array, n: int, dtype: Any) -> Array:
+    """Turn labels (*map_shape) into maps (n, *map_shape); NaN where the label is -1."""
+    xp = namespace_of(labels)
+    numbers = from_host(np.arange(n).reshape((n,) + (1,) * labels.ndim), labels, labels.dtype)
+    maps = xp.astype(labels[None, ...] == numbers, dtype)
+    return xp.where(labels[None, ...] < 0, xp.nan, maps)

@@ -1,0 +1,364 @@
+"""`Samples`: S(x, R), a lazy table of samples by features that knows its axes and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import config, ops
+from ._arrays import as_float, is_array, namespace_of, require_finite, require_real, to_host
+from ._errors import DTypeError, ParameterError, ShapeError
+from ._fold import map_rows, plan_blocks
+from ._normalize import scaler
+from ._record import Record, fingerprint
+from ._sources import ArraySource, Mapped, Selected, Source, in_memory
+from ._typing import Array, HostArray, Namespace, Slices
+from .layout import Axis, Layout, describe_axes, normal_slices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """The samples of one block of the map.
+
+    Parameters
+    ----------
+    where : tuple of slice
+        The block, one slice per map axis.
+    rows : array
+        Shape (b, n_features), floating: one row for each sample that takes part.
+    layout : Layout
+        Of the whole table.
+    """
+
+    where: Slices
+    rows: Array
+    layout: Layout
+
+    @property
+    def kept(self) -> HostArray | None:
+        """Positions inside the block of the samples that take part; None for all."""
+        return self.layout.kept(self.where)
+
+    @property
+    def numbers(self) -> HostArray:
+        """Numbers of the samples in the whole map."""
+        return self.layout.numbers(self.where)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Samples:
+    """S(x, R): samples taken at positions x, each described by values at parameters R.
+
+    Nothing is computed until somebody asks. Every method gives a new `Samples` that keeps axes, units
+    and the shape of the map, and has one more step in its record.
+
+    Parameters
+    ----------
+    source : Source
+        Where the rows come from.
+    layout : Layout
+        Map axes and descriptor axes.
+    record : Record
+        What was done so far.
+    nonnegative : bool, optional
+        Whether no value is below zero; None where it is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> image = np.random.default_rng(0).random((64, 96), dtype=np.float32)
+    >>> um.window_fft(um.sliding_windows(image, 16, 8))
+    <Samples grid_y 7 x grid_x 11 (px) | k_y 16 x k_x 16 (1/px), float32, numpy>
+    """
+
+    source: Source
+    layout: Layout
+    record: Record
+    nonnegative: bool | None = None
+
+    def __repr__(self) -> str:
+        """Return axes, dtype and namespace."""
+        axes = describe_axes(self.layout.map_axes)
+        if self.layout.descriptor_axes:
+            axes += " | " + describe_axes(self.layout.descriptor_axes)
+        dtype = str(self.dtype).removeprefix("torch.").removeprefix("array_api_strict.")
+        name = self.xp.__name__.removeprefix("array_api_compat.")
+        return f"<Samples {axes}, {dtype}, {name}>"
+
+    @property
+    def xp(self) -> Namespace:
+        """The namespace of the rows."""
+        return namespace_of(self.source.like)
+
+    @property
+    def dtype(self) -> Any:
+        """The type that values are computed in."""
+        like = self.source.like
+        return like.dtype if self.is_complex else as_float(like[:0]).dtype
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the values are complex."""
+        return bool(self.xp.isdtype(self.source.like.dtype, "complex floating"))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the map axes and of the descriptor axes."""
+        return self.layout.map_shape + self.layout.descriptor_shape
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Map axes and descriptor axes."""
+        return self.layout.map_axes + self.layout.descriptor_axes
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def plan(self, workers: int = 1) -> list[Slices]:
+        """Return the blocks of the map that are read one at a time."""
+        row = self.layout.n_features * 8
+        n = config.tile_bytes(workers) // max(self.source.bytes_per_sample, row, 1)
+        blocks = plan_blocks(self.layout.map_shape, self.source.chunks, max(1, n))
+        mask = self.layout.mask
+        return blocks if mask is None else [b for b in blocks if mask[b].any()]
+
+    def tile(self, where: Slices) -> Tile:
+        """Read one block of the map."""
+        rows = self.source.read(where, self.layout.kept(where))
+        rows = rows if self.is_complex else as_float(rows)
+        weights = self.layout.weights(rows)
+        return Tile(where, rows if weights is None else rows * weights, self.layout)
+
+    def tiles(self) -> Iterator[Tile]:
+        """Read block after block."""
+        self.source.prepare()
+        return map(self.tile, self.plan())
+
+    def table(self) -> Array:
+        """Return all rows that take part, (n_samples, n_features), as decompositions see them."""
+        return self.xp.concat([tile.rows for tile in self.tiles()], axis=0)
+
+    def rows(self, numbers: HostArray) -> Array:
+        """Return the rows of single samples by their numbers in the whole map, (k, n_features)."""
+        self.source.prepare()
+        places = np.stack(np.unravel_index(numbers, self.layout.map_shape), axis=-1)
+        read = [self.tile(tuple(slice(int(i), int(i) + 1) for i in place)).rows for place in places]
+        return self.xp.concat(read, axis=0)
+
+    def to_array(self) -> Array:
+        """Return all values as one array.
+
+        Returns
+        -------
+        array
+            Shape (*map_shape, *descriptor_shape) in the namespace of the data, in its computing type:
+            the full centred plane, unweighted, for spectra; NaN for samples and entries left out.
+        """
+        n = self.layout.n_features
+        rows = map_rows(
+            self._unweighted(), lambda r: r, n, dtype=self.dtype, label="computing samples"
+        )
+        flat = self.layout.unpack(self.xp.reshape(rows, (-1, n)), weighted=False)
+        return self.xp.reshape(flat, self.shape)
+
+    def keep(self) -> Samples:
+        """Compute the table once and hold it in memory.
+
+        Returns
+        -------
+        Samples
+            The same samples; passes over them then cost no description.
+        """
+        n = self.layout.n_features
+        rows = map_rows(
+            self._unweighted(), lambda r: r, n, dtype=self.dtype, label="keeping samples"
+        )
+        source = ArraySource(
+            rows, tuple(range(rows.ndim)), rows.ndim - 1, chunks=self.source.chunks
+        )
+        return replace(self, source=source, record=self.record.then("keep", {}))
+
+    def _unweighted(self) -> Samples:
+        flat = Axis.regular("feature", self.layout.n_features)
+        return replace(self, layout=self.layout.with_descriptor(flat))
+
+    # -- choosing ----------------------------------------------------------------------------------
+
+    def where(self, mask: Array) -> Samples:
+        """Leave out the samples where ``mask`` is False.
+
+        Parameters
+        ----------
+        mask : array of bool
+            Shape of the map. Masks add up.
+
+        Returns
+        -------
+        Samples
+            The map keeps its shape; results hold NaN (labels: -1) where samples were left out.
+        """
+        host = self._mask(mask, self.layout.map_shape, "samples")
+        both = host if self.layout.mask is None else host & self.layout.mask
+        if not both.any():
+            raise ShapeError("the mask leaves no sample; keep at least one")
+        record = self.record.then("where", {"mask": host})
+        return replace(self, layout=replace(self.layout, mask=both), record=record)
+
+    def features(self, mask: Array) -> Samples:
+        """Leave out the descriptor entries where ``mask`` is False.
+
+        Parameters
+        ----------
+        mask : array of bool
+            Shape of the descriptor (for spectra: of the full centred plane). Masks add up.
+
+        Returns
+        -------
+        Samples
+            The descriptor keeps its shape; components hold NaN where entries were left out.
+        """
+        host = self._mask(mask, self.layout.descriptor_shape, "descriptor entries")
+        layout, features = self.layout.select_entries(host)
+        return self._selected(None, (), layout, features, "features", {"mask": host})
+
+    def _mask(self, mask: Array, shape: tuple[int, ...], what: str) -> HostArray:
+        host = to_host(mask) if is_array(mask) else np.asarray(mask)
+        if host.dtype != np.bool_ or host.shape != shape:
+            raise ShapeError(
+                f"the mask of {what} has shape {host.shape} and dtype {host.dtype}; "
+                f"expected shape {shape} and bool"
+            )
+        return host
+
+    def __getitem__(self, key: Any) -> Samples:
+        """Slice by position: map axes first, then descriptor axes. A whole number drops its axis."""
+        key = key if isinstance(key, tuple) else (key,)
+        slices, dropped = normal_slices(key, self.shape)
+        n = len(self.layout.map_axes)
+        layout = self.layout.select_map(slices[:n], tuple(i for i in dropped if i < n))
+        features = None
+        if self.layout.descriptor_axes:
+            inner = tuple(i - n for i in dropped if i >= n)
+            layout, features = layout.crop_entries(slices[n:], inner)
+        return self._selected(
+            slices[:n],
+            tuple(i for i in dropped if i < n),
+            layout,
+            features,
+            "__getitem__",
+            {"key": key},
+        )
+
+    def crop(self, **bounds: tuple[float, float]) -> Samples:
+        """Crop axes by name to a range of their coordinates, both ends included.
+
+        Parameters
+        ----------
+        **bounds : (float, float)
+            Lowest and highest coordinate in the axis' unit, such as ``k_y=(-0.2, 0.2)``.
+
+        Returns
+        -------
+        Samples
+            The block.
+        """
+        names = [a.name for a in self.axes]
+        key = [slice(None)] * len(names)
+        for name, (low, high) in bounds.items():
+            if name not in names:
+                raise ParameterError(f"there is no axis {name!r}; there are {', '.join(names)}")
+            values = self.axes[names.index(name)].values
+            inside = np.flatnonzero((values >= low) & (values <= high))
+            if not len(inside):
+                raise ShapeError(
+                    f"no coordinate of {name} lies in {low} to {high}; "
+                    f"they reach from {values.min():g} to {values.max():g}"
+                )
+            key[names.index(name)] = slice(int(inside[0]), int(inside[-1]) + 1)
+        return self[tuple(key)]
+
+    def _selected(
+        self,
+        slices: Slices | None,
+        dropped: tuple[int, ...],
+        layout: Layout,
+        features: HostArray | None,
+        operation: str,
+        parameters: dict[str, Any],
+    ) -> Samples:
+        if features is not None and len(features) == self.layout.n_features:
+            features = None
+        source = Selected(self.source, slices, self.layout.map_shape, dropped, features)
+        if slices is None:
+            source = replace(source, chunks=self.source.chunks)
+        record = self.record.then(operation, parameters)
+        return replace(self, source=source, layout=layout, record=record)
+
+    # -- changing values ---------------------------------------------------------------------------
+
+    def transform(self, name: str, **options: float) -> Samples:
+        """Change each value by itself.
+
+        Parameters
+        ----------
+        name : {"log1p", "sqrt", "clip"}
+            ``log1p``: log(1 + value / scale), option ``scale`` (1); ``sqrt``; ``clip``: options ``low``
+            and ``high``.
+        **options : float
+            As above.
+
+        Returns
+        -------
+        Samples
+            Values below zero (log1p: below -scale) are refused when they are read.
+
+        Notes
+        -----
+        On spectra the transform acts on the amplitudes themselves, not on the packed half plane.
+        """
+        function = ops.transform(name, **options)
+        stays = (
+            self.nonnegative
+            if name != "clip"
+            else (options.get("low", -1) >= 0 or self.nonnegative)
+        )
+        return self._mapped(function, None, stays, "transform", {"name": name, **options})
+
+    def normalize(self, kind: str, *, over: str = "sample") -> Samples:
+        """Scale values by statistics of a sample, of a feature, of a frame or of all.
+
+        Parameters
+        ----------
+        kind : {"minmax", "unit_sum", "unit_norm", "standard"}
+            To the range 0 to 1; to a sum of one; to a root of the sum of squares of one; to mean zero
+            and standard deviation one. Constant values become zero (minmax, standard) or stay.
+        over : {"sample", "feature", "frame", "all"}
+            What is scaled by itself. All but ``"sample"`` take one pass over the samples before the
+            first block is read.
+
+        Returns
+        -------
+        Samples
+            Statistics of spectra are those of the full plane.
+        """
+        function, statistics = scaler(self, kind, over)
+        stays = True if kind == "minmax" else self.nonnegative and kind != "standard"
+        return self._mapped(function, statistics, stays, "normalize", {"kind": kind, "over": over})
+
+    def _mapped(
+        self,
+        function: Callable[..., Array],
+        statistics: Callable[[], Any] | None,
+        nonnegative: bool | None,
+        operation: str,
+        parameters: dict[str, Any],
+    ) -> Samples:
+        if self.is_complex:
+            raise DTypeError(f"complex samples have no {operation}; take output='amplitude' first")
+        cache: list[Any] | None = None if statistics is None else []
+        source = Mapped(self.source, function, statistics, cache)
+        record = self.record.then(operation, parameters)
+        return replace(self, source=source, nonnegative=nonnegative, record=record)

@@ -1,0 +1,354 @@
+"""Where the rows of a table come from: an array, a file, windows of an image, another table.
+
+A source reads one block of the map at a time. Sources know no axes and no records: `Samples` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from . import ops
+from ._arrays import as_float, device_of, from_host, is_array, namespace_of, require_finite
+from ._typing import Array, HostArray, Slices
+from .layout import HalfPlane, WindowGrid
+
+
+class Source(Protocol):
+    """Rows of a table, block by block."""
+
+    @property
+    def like(self) -> Array:
+        """Any array of the namespace, device and dtype of the rows."""
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Memory that one sample takes while its row is made."""
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Sizes along the map axes in which the data is stored, if in chunks."""
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        """Return the rows (b, n_features) of a block, or those at positions ``kept`` in it."""
+
+    def prepare(self) -> None:
+        """Compute what every block needs (statistics over all samples), once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArraySource:
+    """Rows of anything that slices: an array, a memory map, a dataset of a file.
+
+    Parameters
+    ----------
+    array : array
+        Map axes and descriptor axes in the order ``axes`` says.
+    axes : tuple of int
+        Map axes first, then descriptor axes.
+    n_map : int
+        Number of map axes.
+    in_memory : bool
+        Whether ``array`` is one of an Array API namespace, whose values were checked at the door.
+    chunks : tuple of int, optional
+        Chunk sizes along the map axes.
+    """
+
+    array: Any
+    axes: tuple[int, ...]
+    n_map: int
+    in_memory: bool = True
+    chunks: tuple[int, ...] | None = None
+
+    @property
+    def like(self) -> Array:
+        if self.in_memory:
+            return self.array
+        return np.empty(0, dtype=self.array.dtype)
+
+    @property
+    def bytes_per_sample(self) -> int:
+        entries = int(np.prod([self.array.shape[a] for a in self.axes[self.n_map :]], initial=1))
+        return entries * 16
+
+    def block(self, where: Slices) -> Array:
+        """Return a block as (*block_shape, *descriptor_shape)."""
+        place: list[slice] = [slice(None)] * len(self.axes)
+        for axis, s in zip(self.axes, where, strict=False):
+            place[axis] = s
+        part = self.array[tuple(place)]
+        if not self.in_memory:
+            part = require_finite(np.asarray(part), "the data")
+        if self.axes == tuple(range(len(self.axes))):
+            return part
+        return namespace_of(part).permute_dims(part, self.axes)
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        return _rows(self.block(where), self.n_map, kept)
+
+    def prepare(self) -> None:
+        pass
+
+
+def _rows(block: Array, n_map: int, kept: HostArray | None) -> Array:
+    """Flatten a block to rows and keep some of them."""
+    xp = namespace_of(block)
+    n = int(np.prod(block.shape[:n_map], initial=1))
+    entries = int(np.prod(block.shape[n_map:], initial=1))
+    rows = xp.reshape(block, (n, entries))
+    return rows if kept is None else xp.take(rows, from_host(kept, rows), axis=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageBlocks:
+    """Blocks of an image or a stack of images that windows can be cut from.
+
+    Parameters
+    ----------
+    source : Source
+        The image: map axes (..., y, x), one feature.
+    shape : tuple of int
+        Its map shape.
+    grid : WindowGrid
+        The windows.
+    """
+
+    source: Source
+    shape: tuple[int, ...]
+    grid: WindowGrid
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Size of a window."""
+        return self.grid.window
+
+    def cut(
+        self, where: Slices, kept: HostArray | None
+    ) -> tuple[Array, tuple[int, int], HostArray | None]:
+        """Return the pixels under a block of windows, the step that gives them, and which to keep."""
+        *lead, rows, columns = where
+        block: list[slice] = list(lead)
+        pads, steps = [], []
+        both = zip(
+            self.grid.corners, self.grid.window, self.grid.image_shape, (rows, columns), strict=True
+        )
+        for corner, w, n, s in both:
+            corner = corner[s]
+            first, stop = int(corner[0]), int(corner[-1]) + w
+            steps.append(int(corner[1] - corner[0]) if len(corner) > 1 else 1)
+            inside = self.grid.edges == "valid" or (first >= 0 and stop <= n)
+            block.append(slice(first, stop) if inside else slice(0, n))
+            pads.append(None if inside else np.arange(first, stop))
+        image = self._read(tuple(block))
+        for axis, (at, n) in enumerate(zip(pads, self.grid.image_shape, strict=True)):
+            if at is not None:
+                image = extend(image, axis - 2, at, n, self.grid.edges)
+        return image, (steps[0], steps[1]), kept
+
+    def _read(self, where: Slices) -> Array:
+        sizes = [len(range(n)[s]) for n, s in zip(self.shape, where, strict=True)]
+        rows = self.source.read(where, None)
+        return namespace_of(rows).reshape(rows, tuple(sizes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowStack:
+    """Windows of any other table whose rows are windows: each is an image of one window."""
+
+    source: Source
+    window: tuple[int, int]
+
+    def cut(
+        self, where: Slices, kept: HostArray | None
+    ) -> tuple[Array, tuple[int, int], HostArray | None]:
+        """Return the windows of a block as a stack, of which all are to be kept."""
+        rows = self.source.read(where, kept)
+        return namespace_of(rows).reshape(rows, (rows.shape[0], *self.window)), (1, 1), None
+
+
+def extend(image: Array, axis: int, at: HostArray, n: int, edges: str) -> Array:
+    """Read positions ``at`` along an axis of ``n`` pixels, some of which lie outside of it."""
+    xp = namespace_of(image)
+    if edges == "periodic":
+        return xp.take(image, from_host(at % n, image), axis=axis)
+    period = max(2 * n - 2, 1)
+    folded = at % period
+    taken = xp.take(image, from_host(np.minimum(folded, period - folded) % n, image), axis=axis)
+    if edges == "reflect":
+        return taken
+    inside = from_host((at >= 0) & (at < n), image)
+    if axis == -2:
+        inside = inside[:, None]
+    return xp.where(inside, taken, xp.zeros_like(taken))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowSource:
+    """Raw pixels of sliding windows."""
+
+    image: ImageBlocks
+    chunks: tuple[int, ...] | None = None
+
+    @property
+    def like(self) -> Array:
+        return self.image.source.like
+
+    @property
+    def bytes_per_sample(self) -> int:
+        return int(np.prod(self.image.grid.window)) * 16
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        image, step, kept = self.image.cut(where, kept)
+        windows = ops.sliding_windows(image, self.image.window, step)
+        return _rows(windows, len(where), kept)
+
+    def prepare(self) -> None:
+        self.image.source.prepare()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpectrumSource:
+    """Spectra of sliding windows, in half planes where they are real."""
+
+    pixels: ImageBlocks | WindowStack
+    plane: HalfPlane
+    taper: str
+    output: ops.Output
+    impl: str | None
+    chunks: tuple[int, ...] | None = None
+
+    @property
+    def like(self) -> Array:
+        pixel = as_float(self.pixels.source.like[:0])
+        if self.output != "complex":
+            return pixel
+        xp = namespace_of(pixel)
+        return xp.astype(pixel, xp.complex64 if pixel.dtype == xp.float32 else xp.complex128)
+
+    @property
+    def bytes_per_sample(self) -> int:
+        # a tapered copy, the complex spectrum and what is written
+        entries = int(np.prod(self.pixels.window)) + int(np.prod(self.plane.fft_shape))
+        return (
+            2
+            * entries
+            * (4 if str(as_float(self.pixels.source.like[:0]).dtype).endswith("32") else 8)
+        )
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        image, step, kept = self.pixels.cut(where, kept)
+        spectra = ops.window_fft(
+            image,
+            self.pixels.window,
+            step,
+            taper=self.taper,
+            output=self.output,
+            fft_shape=self.plane.fft_shape,
+            rows=self.plane.rows,
+            columns=self.plane.columns,
+            impl=self.impl,
+        )
+        rows = _rows(spectra, spectra.ndim - 2, kept)
+        return rows if self.output != "complex" else self._whole(rows)
+
+    def _whole(self, rows: Array) -> Array:
+        """Fill the whole plane: F(-k) is the conjugate of F(k)."""
+        xp = namespace_of(rows)
+        whole = xp.take(rows, from_host(self.plane.index.ravel(), rows), axis=1)
+        return xp.where(from_host(self.plane.mirrored.ravel(), rows), xp.conj(whole), whole)
+
+    def prepare(self) -> None:
+        self.pixels.source.prepare()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selected:
+    """A block of another table's map, or some of its features."""
+
+    parent: Source
+    slices: Slices | None
+    """One slice per map axis of the parent, or None for the whole map."""
+    shape: tuple[int, ...]
+    """The parent's map shape."""
+    dropped: tuple[int, ...] = ()
+    """Map axes of the parent that are gone."""
+    features: HostArray | None = None
+    chunks: tuple[int, ...] | None = None
+
+    @property
+    def like(self) -> Array:
+        return self.parent.like
+
+    @property
+    def bytes_per_sample(self) -> int:
+        return self.parent.bytes_per_sample
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        if self.slices is not None:
+            asked = iter(where)
+            place = []
+            for axis, (s, n) in enumerate(zip(self.slices, self.shape, strict=True)):
+                inner = range(n)[s]
+                if axis not in self.dropped:
+                    inner = inner[next(asked)]
+                place.append(slice(inner.start, inner.stop, inner.step))
+            where = tuple(place)
+        rows = self.parent.read(where, kept)
+        if self.features is None:
+            return rows
+        return namespace_of(rows).take(rows, from_host(self.features, rows), axis=1)
+
+    def prepare(self) -> None:
+        self.parent.prepare()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped:
+    """Rows of another table under a function that keeps their shape.
+
+    ``statistics``, where given, is called once, before the first block, and its answer goes to the
+    function beside the rows.
+    """
+
+    parent: Source
+    function: Callable[..., Array]
+    statistics: Callable[[], Any] | None = None
+    cache: list[Any] | None = None
+    """Holds the statistics once they are known."""
+
+    @property
+    def like(self) -> Array:
+        return as_float(self.parent.like)
+
+    @property
+    def bytes_per_sample(self) -> int:
+        return self.parent.bytes_per_sample
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        return self.parent.chunks
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        rows = as_float(self.parent.read(where, kept))
+        if self.cache is None:
+            return self.function(rows)
+        self.prepare()
+        return self.function(rows, self.cache[0], where, kept)
+
+    def prepare(self) -> None:
+        self.parent.prepare()
+        if self.cache is not None and self.statistics is not None and not self.cache:
+            self.cache.append(self.statistics())
+
+
+def empty_like(like: Array, shape: tuple[int, ...], fill: float, dtype: Any) -> Array:
+    """Return an array of one value in the namespace and on the device of ``like``."""
+    return namespace_of(like).full(shape, fill, dtype=dtype, device=device_of(like))
+
+
+def in_memory(array: Any) -> bool:
+    """Tell whether ``array`` is one of an Array API namespace and not a window into a file."""
+    return is_array(array) and not isinstance(array, np.memmap)

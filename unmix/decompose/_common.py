@@ -1,0 +1,55 @@
+"""What every decomposition does at its beginning and end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import config
+from .._arrays import is_array, namespace_of
+from .._errors import BackendError, ParameterError, ShapeError
+from .._results import Unmixing
+from .._samples import Samples
+from .._sources import ArraySource
+from .._typing import Array
+
+
+def whole_number(value: Any, least: int, most: int, what: str, why: str) -> int:
+    """Return ``value`` as an int, or say what it should have been."""
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or not least <= value <= most:
+        raise ParameterError(
+            f"{what} is {value!r}; expected a whole number from {least} to {most} ({why})"
+        )
+    return int(value)
+
+
+def kept_if_it_fits(samples: Samples) -> Samples:
+    """Hold the table in memory for a method with many passes, where the budget allows it.
+
+    The tiles stay those of the samples that were given, and so do all the bits of the answer.
+    """
+    if isinstance(samples.source, ArraySource) and samples.source.in_memory:
+        return samples
+    size = np.prod(samples.layout.map_shape) * samples.layout.n_features * 8
+    return samples.keep() if size <= config.current_budget() else samples
+
+
+def packed_endmembers(endmembers: Unmixing | Array, samples: Samples) -> Array:
+    """Take endmembers or centres as rows like those of the samples' tiles: a model's, or an array."""
+    if isinstance(endmembers, Unmixing):
+        endmembers.layout.require_same_descriptor(samples.layout)
+        endmembers = endmembers.components
+    if not is_array(endmembers):
+        raise BackendError(
+            f"expected endmembers as a model or an array, but got {type(endmembers).__name__}"
+        )
+    xp = namespace_of(endmembers, samples.source.like)
+    expected = samples.layout.descriptor_shape
+    if tuple(endmembers.shape[1:]) != expected:
+        raise ShapeError(
+            f"the endmembers have shape {tuple(endmembers.shape)}; expected (k, "
+            f"{', '.join(map(str, expected))}): one full descriptor each"
+        )
+    return samples.layout.pack(xp.astype(endmembers, samples.dtype))

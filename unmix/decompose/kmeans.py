@@ -1,0 +1,225 @@
+"""k-means."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from .. import ops
+from .._arrays import from_host, namespace_of, rng_key, to_host, uniform_per_sample
+from .._door import as_table
+from .._errors import DataError, ParameterError
+from .._fold import fold
+from .._record import Clock
+from .._results import Clusters, Unmixing, one_hot
+from .._samples import Samples, Tile
+from .._sources import empty_like
+from .._typing import RNG, Array
+from ._common import kept_if_it_fits, packed_endmembers, whole_number
+
+
+def kmeans(
+    samples: Samples | Array,
+    n_clusters: int,
+    *,
+    init: Literal["k-means++"] | Unmixing | Array = "k-means++",
+    n_starts: int = 5,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    rng: RNG = 0,
+) -> Clusters:
+    """Sort samples into clusters around their means (Lloyd's iteration, several starts at once).
+
+    Parameters
+    ----------
+    samples : Samples or array
+        Described samples, or a table (sample, feature).
+    n_clusters : int
+        Number of clusters.
+    init : "k-means++", Unmixing or array
+        Random starts, or one given start: a model or an array (n_clusters, *descriptor_shape).
+    n_starts : int
+        Random starts; the one of least inertia is kept. They share each pass over the samples.
+    max_iter : int
+        Steps at the most.
+    tol : float
+        A start rests when the squared moves of its centres sum to at most this fraction of the mean
+        variance of a feature.
+    rng : int or numpy.random.Generator
+        Random starts.
+
+    Returns
+    -------
+    Clusters
+        ``labels`` int32 in the map's shape, the largest cluster first; ``centers``, maps (one-hot),
+        ``inertia``: in the namespace and on the device of the data.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+    DataError
+        If there are fewer different samples than clusters.
+
+    Notes
+    -----
+    Lloyd, IEEE Trans. Inf. Theory 28, 129 (1982); Arthur and Vassilvitskii, SODA 1027 (2007). An empty
+    cluster moves to the sample that is farthest from its centre.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> table = np.asarray([[0.0], [1.0], [0.5], [9.0], [10.0]])
+    >>> um.kmeans(table, 2).labels
+    array([0, 0, 0, 1, 1], dtype=int32)
+    """
+    clock, key = Clock(), rng_key(rng)
+    samples = as_table(samples)
+    n = samples.layout.n_samples
+    n_clusters = whole_number(n_clusters, 1, n, "n_clusters", f"{n} samples")
+    n_starts = whole_number(n_starts, 1, 10_000, "n_starts", "starts")
+    max_iter = whole_number(max_iter, 1, 10**9, "max_iter", "steps")
+    if tol < 0:
+        raise ParameterError(f"tol is {tol}; expected zero or more")
+    table = kept_if_it_fits(samples)
+    origin, variance = _mean_and_variance(table)
+    if isinstance(init, str):
+        if init != "k-means++":
+            raise ParameterError(f"init is {init!r}; expected 'k-means++', a model or an array")
+        starts = _plus_plus(table, n_clusters, n_starts, key)
+    else:
+        starts = [_given(init, samples, n_clusters)]
+    centers, n_iter = ops.lloyd(
+        lambda c: _step(table, c, origin), starts, max_iter=max_iter, tolerance=tol * variance
+    )
+    labels, best, inertia = _labels(table, centers, origin)
+    labels, center = _by_size(labels, centers[best], n_clusters, n)
+    parameters = {
+        "n_clusters": n_clusters,
+        "init": init,
+        "n_starts": n_starts,
+        "max_iter": max_iter,
+        "tol": tol,
+        "rng": key,
+    }
+    xp = samples.xp
+    return Clusters(
+        maps=one_hot(labels, n_clusters, samples.dtype),
+        components=samples.layout.unpack(xp.astype(center, samples.dtype)),
+        layout=samples.layout,
+        record=samples.record.then("kmeans", parameters, **clock.facts(labels)),
+        labels=labels,
+        inertia=inertia,
+        n_iter=n_iter,
+    )
+
+
+def _mean_and_variance(samples: Samples) -> tuple[Array, float]:
+    """Mean row, in the computing type, and the mean variance of a feature."""
+    xp = samples.xp
+    first = samples.tile(samples.plan()[0]).rows
+    near = xp.mean(xp.astype(first, xp.float64), axis=0)
+
+    def update(tile: Tile, _: None, near: Array) -> tuple[int, Array, Array]:
+        away = xp.astype(tile.rows - xp.astype(near, tile.rows.dtype), xp.float64)
+        return away.shape[0], xp.sum(away, axis=0), xp.sum(away * away)
+
+    (n, total, squares), _ = fold(
+        samples, update, lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), state=(near,)
+    )
+    shift = total / n
+    variance = float(squares / n - xp.sum(shift * shift)) / samples.layout.n_features
+    return xp.astype(near + shift, samples.dtype), max(variance, 0.0)
+
+
+def _given(init: Unmixing | Array, samples: Samples, n_clusters: int) -> Array:
+    centers = packed_endmembers(init, samples)
+    if centers.shape[0] != n_clusters:
+        raise ParameterError(
+            f"init has {centers.shape[0]} centres; expected n_clusters={n_clusters}"
+        )
+    xp = namespace_of(centers)
+    return xp.astype(centers, xp.float64)
+
+
+def _step(samples: Samples, centers: Array, origin: Array) -> ops.Assignment:
+    rows = namespace_of(centers).astype(centers, samples.dtype)
+    seen, _ = fold(
+        samples,
+        lambda tile, _, c, o: ops.assign(tile.rows, c, o),
+        ops.merge_assignments,
+        state=(rows, origin),
+        label="k-means",
+    )
+    result: ops.Assignment = seen
+    return result
+
+
+def _plus_plus(samples: Samples, n_clusters: int, n_starts: int, key: int) -> list[Array]:
+    """Draw the starts, all at once: one pass for each centre."""
+    xp = samples.xp
+    squared = empty_like(
+        samples.source.like, (*samples.layout.map_shape, n_starts), 0.0, xp.float64
+    )
+
+    def update(
+        tile: Tile, previous: Array, newest: Array | None, draw: int
+    ) -> tuple[ops.Seed, Array]:
+        uniform = uniform_per_sample(key, 2 + draw, tile.numbers, n_starts)
+        exponentials = from_host(-np.log1p(-uniform), tile.rows, xp.float64)
+        return ops.race(tile.rows, previous, newest, exponentials)
+
+    chosen: list[Array] = []
+    for draw in range(n_clusters):
+        seed, _ = fold(
+            samples,
+            update,
+            ops.merge_seeds,
+            state=(chosen[-1] if chosen else None, draw),
+            out=squared,
+            label="k-means++",
+        )
+        chosen.append(seed.row)
+    starts = xp.astype(xp.stack(chosen, axis=1), xp.float64)
+    return [starts[i, ...] for i in range(n_starts)]
+
+
+def _labels(samples: Samples, centers: list[Array], origin: Array) -> tuple[Array, int, float]:
+    """Return the labels and inertia of the best start, and its number."""
+    xp = samples.xp
+    stacked = xp.astype(xp.stack(centers), samples.dtype)
+    labels = empty_like(
+        samples.source.like, (*samples.layout.map_shape, len(centers)), -1, xp.int32
+    )
+
+    def update(tile: Tile, _: Array, c: Array, o: Array) -> tuple[Array, Array]:
+        nearest, squared = ops.nearest(tile.rows, c, o)
+        return xp.sum(squared, axis=0, dtype=xp.float64), nearest
+
+    inertia, _ = fold(
+        samples, update, lambda a, b: a + b, state=(stacked, origin), out=labels, label="labels"
+    )
+    best = int(xp.argmin(inertia))
+    return labels[..., best], best, float(inertia[best])
+
+
+def _by_size(labels: Array, centers: Array, n_clusters: int, n: int) -> tuple[Array, Array]:
+    """Number clusters by falling size; of equals the one whose first sample comes first."""
+    host = to_host(labels)
+    flat = host.ravel()
+    used, first, counts = np.unique(flat, return_index=True, return_counts=True)
+    inside = used >= 0
+    used, first, counts = used[inside], first[inside], counts[inside]
+    if len(used) < n_clusters:
+        raise DataError(
+            f"the {n} samples are only {len(used)} different ones for {n_clusters} clusters; "
+            f"ask for at most {len(used)} clusters"
+        )
+    order = np.lexsort((first, -counts))
+    rank = np.full(n_clusters + 1, -1, dtype=np.int32)
+    rank[used[order]] = np.arange(n_clusters)
+    xp = namespace_of(labels)
+    renamed = from_host(rank[host], labels, xp.int32)
+    return renamed, xp.take(centers, from_host(used[order].astype(np.int64), centers), axis=0)

@@ -1,0 +1,243 @@
+"""N-FINDR: endmembers among the samples, and their abundances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from .. import ops
+from .._arrays import namespace_of, rng_key, to_host
+from .._door import as_table
+from .._errors import DataError, ParameterError
+from .._fold import all_numbers, fold, map_rows
+from .._record import Clock
+from .._results import Endmembers, PrincipalComponents, maps_of
+from .._samples import Samples, Tile
+from .._typing import RNG, Array, HostArray
+from ._common import whole_number
+from .abundances import abundances
+from .pca import pca as fit_pca
+
+ROUNDING = 16
+"""Spreads under this many units in the last place of the largest values are none."""
+
+
+def nfindr(
+    samples: Samples | Array,
+    n_endmembers: int,
+    *,
+    n_starts: int = 10,
+    average: int = 1,
+    pca: PrincipalComponents | None = None,
+    raw: bool = False,
+    rng: RNG = 0,
+) -> Endmembers:
+    """Find the samples that span the simplex of largest volume: the purest ones.
+
+    Parameters
+    ----------
+    samples : Samples or array
+        Described samples, or a table (sample, feature).
+    n_endmembers : int
+        Number of endmembers, at least 2. The samples are projected on their first
+        ``n_endmembers - 1`` principal components, where the simplex has a volume.
+    n_starts : int
+        Random starts beside the deterministic one (ATGP); the largest volume is kept.
+    average : int
+        Take the mean of this many samples nearest to each vertex as the endmember: single noisy samples
+        bias the maps.
+    pca : PrincipalComponents, optional
+        A model fitted to these samples, with at least ``n_endmembers - 1`` components; saves its passes.
+    raw : bool
+        Return the samples themselves, noise included, and not their projections on the subspace.
+    rng : int or numpy.random.Generator
+        Random starts (and sketch).
+
+    Returns
+    -------
+    Endmembers
+        In the order of their numbers in the map. ``endmembers`` and ``abundances`` (fractions) are in
+        the namespace, on the device and in the computing type of the data; ``indices``, ``positions``
+        (in the axes' units), ``volume`` and ``volume_history`` on the host.
+
+    Raises
+    ------
+    DataError
+        If the samples span fewer than ``n_endmembers - 1`` dimensions.
+    ParameterError
+        If a number is out of range, or ``pca`` has too few components.
+    ShapeError
+        If ``pca`` is of other samples.
+
+    Notes
+    -----
+    Winter, Proc. SPIE 3753, 266 (1999). Exchanging a vertex for a sample multiplies the volume by one
+    of the sample's barycentric coordinates, so that one sweep over all samples is a matrix product.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> mixtures = um.synthetic.simplex_mixtures(500, 3, rng=1)
+    >>> model = um.nfindr(mixtures.samples, 3)
+    >>> bool(np.all(model.indices == np.sort(mixtures.pure_indices)))
+    True
+    """
+    clock, key = Clock(), rng_key(rng)
+    samples = as_table(samples)
+    n = samples.layout.n_samples
+    most = min(n, samples.layout.n_features + 1)
+    n_endmembers = whole_number(n_endmembers, 2, most, "n_endmembers", f"{n} samples")
+    n_starts = whole_number(n_starts, 0, 10_000, "n_starts", "random starts")
+    average = whole_number(average, 1, n, "average", f"{n} samples")
+    model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
+    model = _subspace(model, samples, n_endmembers)
+    found = _largest_simplex(model.scores, n_endmembers, n_starts, key)
+    groups = _nearest_numbers(model.scores, found.points, average)
+    parameters = {
+        "n_endmembers": n_endmembers,
+        "n_starts": n_starts,
+        "average": average,
+        "pca": pca,
+        "raw": raw,
+        "rng": key,
+    }
+    if raw:
+        fitted = abundances(samples, samples.layout.unpack(_means(samples, groups)))
+    else:
+        fitted = _projected(model, _means(model.scores, groups))
+    return replace(
+        fitted,
+        layout=samples.layout,
+        record=samples.record.then("nfindr", parameters, **clock.facts(fitted.maps)),
+        indices=found.numbers,
+        positions=samples.layout.positions(found.numbers),
+        volume=found.volume,
+        volume_history=found.history,
+    )
+
+
+def _subspace(
+    model: PrincipalComponents, samples: Samples, n_endmembers: int
+) -> PrincipalComponents:
+    """Return the model of the first ``n_endmembers - 1`` components, if the samples fill them."""
+    d = n_endmembers - 1
+    model.layout.require_same_descriptor(samples.layout)
+    if model.layout.map_shape != samples.layout.map_shape or model.mean is None or len(model) < d:
+        raise ParameterError(
+            f"pca has {len(model)} components of a map {model.layout.map_shape}"
+            f"{'' if model.mean is not None else ', fitted without centring'}; expected a centred model "
+            f"of these samples, {samples.layout.map_shape}, with at least {d} components"
+        )
+    spread = np.sqrt(to_host(model.explained_variance)[:d])
+    offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
+    eps = np.finfo(to_host(model.maps[:0]).dtype).eps
+    rank = int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
+    if rank < d:
+        raise DataError(
+            f"the samples span {rank} dimensions, and {n_endmembers} endmembers need {d}; "
+            f"ask for at most {rank + 1} endmembers, or look for constant or repeated samples"
+        )
+    return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
+
+
+def _search(scores: Samples) -> Callable[[HostArray, HostArray], ops.Found]:
+    """Search all tiles for the best sample of each linear form; ties go to the lowest number."""
+
+    def update(tile: Tile, _: None, forms: HostArray, offsets: HostArray) -> ops.Found:
+        values, at = ops.largest_forms(tile.rows, forms, offsets)
+        points = to_host(namespace_of(values).take(tile.rows, at, axis=0)).astype(float)
+        return ops.Found(to_host(values).astype(float), tile.numbers[to_host(at)], points)
+
+    def merge(a: ops.Found, b: ops.Found) -> ops.Found:
+        later = (b.value > a.value) | ((b.value == a.value) & (b.number < a.number))
+        chosen = (
+            np.where(later.reshape((-1,) + (1,) * (x.ndim - 1)), y, x)
+            for x, y in zip(a, b, strict=True)
+        )
+        return ops.Found(*chosen)
+
+    def search(forms: HostArray, offsets: HostArray) -> ops.Found:
+        found, _ = fold(scores, update, merge, state=(forms, offsets), label="simplex")
+        result: ops.Found = found
+        return result
+
+    return search
+
+
+def _largest_simplex(scores: Samples, n_endmembers: int, n_starts: int, key: int) -> ops.Simplex:
+    search = _search(scores)
+    first, point = _farthest_from_mean(scores)
+    start = ops.grow_simplex(search, first, point)
+    drawn = ops.random_starts(scores.layout.n_samples, n_endmembers, n_starts, key)
+    numbers = all_numbers(scores)[drawn]
+    points = to_host(scores.rows(numbers.ravel())).astype(float) if n_starts else np.empty(0)
+    points = points.reshape(n_starts, n_endmembers, n_endmembers - 1)
+    return ops.largest_simplex(
+        search, np.concatenate([start[0][None], numbers]), np.concatenate([start[1][None], points])
+    )
+
+
+def _farthest_from_mean(scores: Samples) -> tuple[int, HostArray]:
+    """The sample of the largest score: scores are distances from the mean."""
+
+    def update(tile: Tile, _: None) -> tuple[float, int, HostArray]:
+        squared, at = ops.farthest_point(tile.rows, np.zeros(tile.rows.shape[1]))
+        return -squared, int(tile.numbers[at]), to_host(tile.rows[at, :]).astype(float)
+
+    (_, number, point), _ = fold(scores, update, lambda a, b: min(a, b, key=lambda part: part[:2]))
+    return number, point
+
+
+def _nearest_numbers(scores: Samples, vertices: HostArray, n: int) -> list[HostArray]:
+    """Numbers of the ``n`` samples nearest to each vertex, the nearest first."""
+
+    def update(tile: Tile, _: None) -> list[tuple[HostArray, HostArray]]:
+        rows = to_host(tile.rows).astype(float)
+        best = []
+        for vertex in vertices:
+            squared = np.sum((rows - vertex) ** 2, axis=1)
+            order = np.argsort(squared, kind="stable")[:n]
+            best.append((squared[order], tile.numbers[order]))
+        return best
+
+    def merge(
+        a: list[tuple[HostArray, HostArray]], b: list[tuple[HostArray, HostArray]]
+    ) -> list[tuple[HostArray, HostArray]]:
+        both = [
+            tuple(np.concatenate(pair) for pair in zip(x, y, strict=True))
+            for x, y in zip(a, b, strict=True)
+        ]
+        orders = [np.lexsort((numbers, squared))[:n] for squared, numbers in both]
+        return [(s[o], i[o]) for (s, i), o in zip(both, orders, strict=True)]
+
+    best, _ = fold(scores, update, merge)
+    return [numbers for _, numbers in best]
+
+
+def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
+    """Endmembers inside the subspace, from their scores (k, k - 1).
+
+    What a sample has outside of it is orthogonal to all differences between mixtures, so that the
+    abundances of its scores are exactly those of the sample.
+    """
+    scores = model.scores
+    xp = namespace_of(corners)
+    packed = xp.matmul(corners, model.packed(model.components)) + model.packed(
+        model.mean[None, ...]
+    )
+    rows = map_rows(scores, lambda r: ops.fcls(r, corners), corners.shape[0], label="abundances")
+    return Endmembers(
+        maps=maps_of(rows),
+        components=model.layout.unpack(packed),
+        layout=model.layout,
+        record=model.record,
+    )
+
+
+def _means(samples: Samples, groups: list[HostArray]) -> Array:
+    """Mean row of each group of samples, (k, n_features)."""
+    xp = samples.xp
+    return xp.stack([xp.mean(samples.rows(g), axis=0) for g in groups])

@@ -1,0 +1,370 @@
+"""Where samples lie and what their features mean: axes, window geometry, half-plane packing.
+
+Everything here is geometry on the host. The arrays that it packs and unpacks may be of any namespace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ._arrays import from_host, namespace_of
+from ._errors import ShapeError
+from ._typing import Array, HostArray, Slices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """One named axis with the coordinate of every entry.
+
+    Parameters
+    ----------
+    name : str
+        The axis' name, such as ``"grid_y"`` or ``"k_x"``.
+    values : numpy.ndarray
+        Coordinate of every entry, shape (size,), float64.
+    units : str
+        Unit of ``values``; ``"px"`` where no scale is known.
+    """
+
+    name: str
+    values: HostArray
+    units: str = "px"
+
+    @classmethod
+    def regular(
+        cls, name: str, size: int, *, start: float = 0.0, spacing: float = 1.0, units: str = "px"
+    ) -> Axis:
+        """Return an axis of ``size`` entries at equal spacing."""
+        return cls(name, start + spacing * np.arange(size, dtype=np.float64), units)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return len(self.values)
+
+    @property
+    def spacing(self) -> float:
+        """Mean distance between entries; 1 for an axis of one entry."""
+        if self.size < 2:
+            return 1.0
+        return float(self.values[-1] - self.values[0]) / (self.size - 1)
+
+    def same_as(self, other: Axis) -> bool:
+        """Tell whether both axes have the same name, unit and coordinates."""
+        return (
+            self.name == other.name
+            and self.units == other.units
+            and self.size == other.size
+            and np.allclose(self.values, other.values)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowGrid:
+    """Where the windows of an image lie, in pixels.
+
+    Parameters
+    ----------
+    image_shape, window, step : tuple of int
+        (y, x) sizes in pixels.
+    corners : tuple of numpy.ndarray
+        First row of every row of windows and first column of every column of windows; negative where
+        ``edges`` lets windows reach over the border.
+    edges : str
+        ``"valid"``, ``"reflect"``, ``"periodic"`` or ``"constant"``.
+    """
+
+    image_shape: tuple[int, int]
+    window: tuple[int, int]
+    step: tuple[int, int]
+    corners: tuple[HostArray, HostArray]
+    edges: str
+
+    @property
+    def centers(self) -> tuple[HostArray, HostArray]:
+        """Window centres in pixels: where a window's middle lies, half-integer for even windows."""
+        y, x = (c + (w - 1) / 2 for c, w in zip(self.corners, self.window, strict=True))
+        return y, x
+
+    @property
+    def coverage(self) -> HostArray:
+        """Fraction of each window that lies inside the image, shape (grid_y, grid_x)."""
+        inside = [
+            np.clip(np.minimum(c + w, n) - np.maximum(c, 0), 0, None) / w
+            for c, w, n in zip(self.corners, self.window, self.image_shape, strict=True)
+        ]
+        return np.multiply.outer(*inside)
+
+    def select(self, rows: slice, columns: slice) -> WindowGrid:
+        """Return the grid of a block of windows."""
+        return replace(self, corners=(self.corners[0][rows], self.corners[1][columns]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Map axes (the shape of x) by descriptor axes (the shape of R), and how R is packed.
+
+    Parameters
+    ----------
+    map_axes, descriptor_axes : tuple of Axis
+        Slow to fast.
+    index : numpy.ndarray, optional
+        For every entry of R the feature that holds it, int, of the descriptor's shape; -1 where the
+        entry is left out. An entry and its mirror image may share one feature: then distances count
+        that feature twice. None: one feature for each entry.
+    mask : numpy.ndarray, optional
+        Which samples take part, bool, of the map's shape. None: all.
+    windows : WindowGrid, optional
+        The window of each sample, where the last two map axes are a window grid.
+    """
+
+    map_axes: tuple[Axis, ...]
+    descriptor_axes: tuple[Axis, ...]
+    index: HostArray | None = None
+    mask: HostArray | None = None
+    windows: WindowGrid | None = None
+
+    @property
+    def map_shape(self) -> tuple[int, ...]:
+        """Sizes of the map axes."""
+        return tuple(a.size for a in self.map_axes)
+
+    @property
+    def descriptor_shape(self) -> tuple[int, ...]:
+        """Sizes of the descriptor axes."""
+        return tuple(a.size for a in self.descriptor_axes)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples that take part."""
+        return int(np.prod(self.map_shape)) if self.mask is None else int(self.mask.sum())
+
+    @property
+    def n_features(self) -> int:
+        """Number of features that a sample is stored in."""
+        if self.index is None:
+            return int(np.prod(self.descriptor_shape))
+        return int(self.index.max(initial=-1)) + 1
+
+    @property
+    def multiplicity(self) -> HostArray | None:
+        """How many entries of R each feature stands for, or None if each stands for one."""
+        if self.index is None:
+            return None
+        counts = np.bincount(self.index[self.index >= 0], minlength=self.n_features)
+        return None if np.all(counts == 1) else counts
+
+    def weights(self, like: Array) -> Array | None:
+        """Square roots of the multiplicity, so that Gram matrices equal those of the whole R."""
+        counts = self.multiplicity
+        return None if counts is None else from_host(np.sqrt(counts), like, like.dtype)
+
+    def pack(self, entries: Array) -> Array:
+        """Turn (k, *descriptor_shape) into weighted features (k, n_features)."""
+        flat = namespace_of(entries).reshape(entries, (entries.shape[0], -1))
+        if self.index is None:
+            return flat
+        xp = namespace_of(entries)
+        kept = self.index.ravel() >= 0
+        order = self.index.ravel()[kept]
+        first = np.empty(self.n_features, dtype=np.int64)
+        first[order[::-1]] = np.flatnonzero(kept)[::-1]
+        rows = xp.take(flat, from_host(first, entries), axis=1)
+        weights = self.weights(rows)
+        return rows if weights is None else rows * weights
+
+    def unpack(self, rows: Array, *, weighted: bool = True) -> Array:
+        """Turn features (k, n_features) into (k, *descriptor_shape); NaN where an entry is left out."""
+        xp = namespace_of(rows)
+        weights = self.weights(rows) if weighted else None
+        if weights is not None:
+            rows = rows / weights
+        if self.index is not None:
+            index = self.index.ravel()
+            if np.any(index < 0):
+                outside = xp.full_like(rows[:, :1], xp.nan)
+                rows = xp.concat([rows, outside], axis=1)
+                index = np.where(index < 0, rows.shape[1] - 1, index)
+            rows = xp.take(rows, from_host(index, rows), axis=1)
+        return xp.reshape(rows, (rows.shape[0], *self.descriptor_shape))
+
+    def kept(self, where: Slices) -> HostArray | None:
+        """Positions inside the block ``where`` of the samples that take part; None for all."""
+        return None if self.mask is None else np.flatnonzero(self.mask[where])
+
+    def numbers(self, where: Slices) -> HostArray:
+        """Return the samples' numbers in the whole map (slow to fast) of those of a block."""
+        along = [np.arange(n)[s] for n, s in zip(self.map_shape, where, strict=True)]
+        grid = np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), self.map_shape)
+        kept = self.kept(where)
+        return grid.ravel() if kept is None else grid.ravel()[kept]
+
+    def positions(self, numbers: HostArray) -> HostArray:
+        """Coordinates of samples by number, shape (k, n_map_axes), in the axes' own units."""
+        places = np.unravel_index(numbers, self.map_shape)
+        return np.stack([a.values[i] for a, i in zip(self.map_axes, places, strict=True)], axis=-1)
+
+    def with_descriptor(self, *axes: Axis, index: HostArray | None = None) -> Layout:
+        """Return the layout of the same samples with another R."""
+        return replace(self, descriptor_axes=axes, index=index)
+
+    def select_map(self, slices: Slices, drop: tuple[int, ...] = ()) -> Layout:
+        """Return the layout of a block of the map; axes numbered in ``drop`` (of size one) go."""
+        windows = self.windows
+        if windows is not None:
+            n = len(self.map_axes)
+            gone = {n - 2, n - 1} & set(drop)
+            windows = None if gone else windows.select(*slices[-2:])
+        axes = [replace(a, values=a.values[s]) for a, s in zip(self.map_axes, slices, strict=True)]
+        mask = None if self.mask is None else self.mask[slices]
+        if mask is not None:
+            mask = np.squeeze(mask, axis=drop)
+        return replace(
+            self,
+            map_axes=tuple(a for i, a in enumerate(axes) if i not in drop),
+            mask=mask,
+            windows=windows,
+        )
+
+    def select_entries(self, kept: HostArray) -> tuple[Layout, HostArray]:
+        """Leave out the entries of R where ``kept`` is False; also return the features that remain."""
+        index = self.index
+        if index is None:
+            index = np.arange(self.n_features).reshape(self.descriptor_shape)
+        return self._renumbered(np.where(kept, index, -1), self.descriptor_axes)
+
+    def crop_entries(self, slices: Slices, drop: tuple[int, ...]) -> tuple[Layout, HostArray]:
+        """Crop R to a block; also return the features that remain."""
+        index = self.index
+        if index is None:
+            index = np.arange(self.n_features).reshape(self.descriptor_shape)
+        axes = [
+            replace(a, values=a.values[s])
+            for a, s in zip(self.descriptor_axes, slices, strict=True)
+        ]
+        left = tuple(a for i, a in enumerate(axes) if i not in drop)
+        return self._renumbered(np.squeeze(index[slices], axis=drop), left)
+
+    def _renumbered(self, index: HostArray, axes: tuple[Axis, ...]) -> tuple[Layout, HostArray]:
+        features = np.unique(index[index >= 0])
+        if not len(features):
+            raise ShapeError("the selection leaves no entry of the descriptor; keep at least one")
+        number = np.where(index < 0, -1, np.searchsorted(features, index))
+        plain = np.array_equal(number.ravel(), np.arange(number.size))
+        return replace(self, descriptor_axes=axes, index=None if plain else number), features
+
+    def require_same_descriptor(self, other: Layout) -> None:
+        """Raise unless ``other`` describes samples by the same entries of the same axes."""
+        mine, theirs = self.descriptor_axes, other.descriptor_axes
+        fits = len(mine) == len(theirs) and all(
+            a.same_as(b) for a, b in zip(mine, theirs, strict=True)
+        )
+        if not fits:
+            raise ShapeError(
+                f"the samples are described by {describe_axes(theirs)}, "
+                f"but the model by {describe_axes(mine)}; describe both in the same way"
+            )
+        a, b = self.index, other.index
+        if (a is None) != (b is None) or (a is not None and not np.array_equal(a, b)):
+            raise ShapeError(
+                "the samples leave out other entries of the descriptor than the model does; "
+                "use the same masks, k_min and k_max for both"
+            )
+
+
+def normal_slices(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Slices, tuple[int, ...]]:
+    """Turn a key of whole numbers, slices and an ellipsis into one forward slice per axis.
+
+    Also return the axes that a whole number drops.
+    """
+    if any(k is Ellipsis for k in key):
+        at = next(i for i, k in enumerate(key) if k is Ellipsis)
+        fill = len(shape) - len(key) + 1
+        key = (*key[:at], *(slice(None),) * fill, *key[at + 1 :])
+    if len(key) > len(shape):
+        raise ShapeError(f"{len(key)} indices came for {len(shape)} axes of sizes {shape}")
+    key = (*key, *(slice(None),) * (len(shape) - len(key)))
+    slices, dropped = [], []
+    for axis, (k, n) in enumerate(zip(key, shape, strict=True)):
+        if isinstance(k, (int, np.integer)):
+            if not -n <= k < n:
+                raise ShapeError(f"index {k} is outside of axis {axis} of {n} entries")
+            slices.append(slice(int(k) % n, int(k) % n + 1, 1))
+            dropped.append(axis)
+        elif isinstance(k, slice):
+            start, stop, step = k.indices(n)
+            if step < 1 or not range(start, stop, step):
+                raise ShapeError(
+                    f"the slice {k} of axis {axis} of {n} entries is empty or runs backwards; "
+                    "expected at least one entry, in ascending order"
+                )
+            slices.append(slice(start, stop, step))
+        else:
+            raise ShapeError(
+                f"the index {k!r} is a {type(k).__name__}; expected whole numbers and slices "
+                "(for masks there are where() and features())"
+            )
+    return tuple(slices), tuple(dropped)
+
+
+def describe_axes(axes: tuple[Axis, ...]) -> str:
+    """Return axes as text, such as ``k_y 32 x k_x 32 (1/nm)``."""
+    if not axes:
+        return "no axes"
+    units = " (" + axes[-1].units + ")" if axes[-1].units else ""
+    return " x ".join(f"{a.name} {a.size}" for a in axes) + units
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HalfPlane:
+    """Which part of a real FFT is stored, and how the whole centred plane is read back from it.
+
+    Parameters
+    ----------
+    fft_shape : tuple of int
+        (y, x) size of the transform.
+    rows, columns : numpy.ndarray
+        Row numbers of the FFT and column numbers of the real FFT that are stored, k ascending.
+    axes : tuple of Axis
+        ``k_y`` and ``k_x`` of the whole plane, ascending.
+    index : numpy.ndarray
+        (k_y, k_x): the stored feature, row-major over ``rows`` x ``columns``, of every entry.
+    mirrored : numpy.ndarray
+        (k_y, k_x): where the entry is the conjugate of what is stored.
+    """
+
+    fft_shape: tuple[int, int]
+    rows: HostArray
+    columns: HostArray
+    axes: tuple[Axis, Axis]
+    index: HostArray
+    mirrored: HostArray
+
+    @classmethod
+    def of(
+        cls, fft_shape: tuple[int, int], pitch: tuple[float, float], units: str, k_max: float | None
+    ) -> HalfPlane:
+        """Return the half plane of a window's FFT, cropped to \\|k_y\\|, \\|k_x\\| <= ``k_max``."""
+        limit = np.inf if k_max is None else k_max * (1 + 1e-9)
+        k_y, k_x = (
+            k[np.abs(k) / p <= limit]
+            for k, p in zip(
+                (np.fft.fftshift(np.fft.fftfreq(n)) for n in fft_shape), pitch, strict=True
+            )
+        )
+        n_y, n_x = fft_shape
+        steps_y = np.rint(k_y * n_y).astype(np.int64)
+        steps_x = np.rint(k_x * n_x).astype(np.int64)
+        columns = np.unique(np.abs(steps_x))
+        # F(-k_y, -k_x) is the conjugate of F(k_y, k_x). Both borders of an even axis are one: -n/2 is n/2.
+        mirrored = (steps_x < 0) & (2 * steps_x != -n_x)
+        opposite = np.where(2 * steps_y == -n_y, steps_y, -steps_y)
+        row = np.where(mirrored[None, :], opposite[:, None], steps_y[:, None])
+        place = np.searchsorted(steps_y, row)
+        index = place * len(columns) + np.searchsorted(columns, np.abs(steps_x))[None, :]
+        axes = (Axis("k_y", k_y / pitch[0], units), Axis("k_x", k_x / pitch[1], units))
+        flipped = np.broadcast_to(mirrored, index.shape)
+        return cls(fft_shape, steps_y % n_y, columns, axes, index, flipped)

@@ -1,0 +1,272 @@
+"""Exact least-squares abundances under constraints, for all samples at once.
+
+All that has to be found is a sample's *support*, the endmembers that it is mixed of: given that,
+abundances and multipliers are a linear map of the sample. Supports are found by block principal
+pivoting (Júdice & Pires, Comput. Oper. Res. 21, 587, 1994; Kim & Park, SIAM J. Sci. Comput. 33,
+3261, 2011), in step for all samples, with one small matrix for each support that occurs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from .._arrays import float_type, from_host, namespace_of, require_finite, require_real, to_host
+from .._errors import DataError, ShapeError
+from .._typing import Array, HostArray
+
+_MOST = 62  # endmembers: a support is kept as the bits of an int64
+_BLOCK = 1 << 23  # bytes of matrices gathered for one block of samples
+_ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
+
+
+def fcls(samples: Array, endmembers: Array) -> Array:
+    """Return fully constrained abundances: non-negative, with sum one.
+
+    Each row solves ``min ||x - a @ endmembers||^2`` over ``a >= 0, sum(a) = 1`` exactly.
+
+    Parameters
+    ----------
+    samples : (n, f) array
+        Integers or real floats.
+    endmembers : (p, f) array
+        Spectra of the pure materials, at most 62, in the namespace of `samples`.
+
+    Returns
+    -------
+    (n, p) array
+        In the namespace and on the device of `samples`, float32 where those are float32 or narrower
+        and float64 otherwise. A sample with NaN has NaN abundances.
+
+    Raises
+    ------
+    ShapeError
+        If an argument has not two axes, or the numbers of features differ.
+    DataError
+        If endmembers are affinely dependent, so that abundances are not unique, or not finite.
+
+    References
+    ----------
+    .. [1] D. C. Heinz and C.-I Chang, IEEE Trans. Geosci. Remote Sens. 39, 529 (2001).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unmix.ops.abundances import fcls
+    >>> endmembers = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    >>> fcls(np.array([[1.0, 2.0], [9.0, -1.0]]), endmembers).round(9)
+    array([[0.25, 0.25, 0.5 ],
+           [0.  , 1.  , 0.  ]])
+    """
+    return _solve(samples, endmembers, _pivot, sums=True)
+
+
+def nnls(samples: Array, endmembers: Array) -> Array:
+    """Return non-negative abundances.
+
+    Each row solves ``min ||x - a @ endmembers||^2`` over ``a >= 0`` exactly. Arguments, array
+    returned and errors are those of `fcls`, but that endmembers must be linearly independent.
+
+    References
+    ----------
+    .. [1] C. L. Lawson and R. J. Hanson, Solving Least Squares Problems (1974), chapter 23.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unmix.ops.abundances import nnls
+    >>> nnls(np.array([[3.0, 2.0], [9.0, -1.0]]), np.array([[1.0, 0.0], [1.0, 1.0]])).round(9)
+    array([[1., 2.],
+           [9., 0.]])
+    """
+    return _solve(samples, endmembers, _pivot, sums=False)
+
+
+def ucls(samples: Array, endmembers: Array) -> Array:
+    """Return the abundances of unconstrained least squares, of either sign.
+
+    Arguments, array returned and errors are those of `fcls`, but that endmembers must be linearly
+    independent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unmix.ops.abundances import ucls
+    >>> ucls(np.array([[9.0, -1.0]]), np.array([[1.0, 0.0], [1.0, 1.0]])).round(9)
+    array([[10., -1.]])
+    """
+    return _solve(samples, endmembers, _all, sums=False)
+
+
+class _Problem(NamedTuple):
+    """The problem in the span of the endmembers: nothing outside of it changes an abundance."""
+
+    basis: HostArray  # (f, r), orthonormal up to its rounding to the computing type
+    origin: HostArray  # (r,), the endmembers' mean, or zero
+    vertices: HostArray  # (p, r), the endmembers from there, in units
+    units: HostArray  # (p,), lengths: beyond this, nothing depends on the scale of the data
+    sums: bool  # whether abundances sum to one
+
+
+_Lookup: TypeAlias = Callable[[HostArray], tuple[Array, Array]]
+"""Supports (m,), as bits -> matrices (m, p, c) of unit rows, and the rows' lengths (m, p)."""
+
+
+def _solve(
+    samples: Array, endmembers: Array, find: Callable[[Array, int, _Lookup], Array], *, sums: bool
+) -> Array:
+    """Let ``find`` solve block after block of samples in the coordinates of the problem."""
+    xp = namespace_of(samples, endmembers)
+    _check(samples, endmembers)
+    (n, f), p, dtype = samples.shape, endmembers.shape[0], float_type(samples)
+    problem = _reduce(to_host(xp.astype(endmembers, xp.float64)), dtype == xp.float32, sums)
+    basis, origin, units = (from_host(v, samples) for v in problem[:2] + problem[3:4])
+    lookup, blocks = _lookup(problem, n, samples), []
+    step = max(1, min(_BLOCK // (8 * p * p), 2 * _BLOCK // f))  # integer rows are copied
+    for start in range(0, max(n, 1), step):
+        rows = xp.astype(samples[start : start + step, :], dtype, copy=False)
+        points = xp.astype(rows @ basis, xp.float64) - origin
+        if sums:  # a constant coordinate carries the affine part of the maps
+            constant = np.full((points.shape[0], 1), problem.units[0])
+            points = xp.concat([points, from_host(constant, samples)], axis=1)
+        found = find(points, p, lookup) / units
+        if sums:
+            found = found / xp.sum(found, axis=1, keepdims=True)
+        blocks.append(xp.astype(found, dtype))
+    return xp.concat(blocks, axis=0)
+
+
+def _check(samples: Array, endmembers: Array) -> None:
+    """Raise where the arguments do not fit."""
+    for what, array in (("samples", samples), ("endmembers", endmembers)):
+        require_real(array, what)
+        if array.ndim != 2:
+            raise ShapeError(f"{what} has shape {tuple(array.shape)}; expected rows x features")
+    (p, f), features = endmembers.shape, samples.shape[1]
+    if f != features:
+        raise ShapeError(f"samples have {features} features but endmembers {f}; expected the same")
+    if f == 0 or not 1 <= p <= _MOST:
+        raise ShapeError(
+            f"endmembers has shape {(p, f)}; expected 1 to {_MOST} rows of at least one feature"
+        )
+    require_finite(endmembers, "endmembers")
+
+
+def _reduce(spectra: HostArray, single: bool, sums: bool) -> _Problem:
+    """Reduce the problem to coordinates on an orthonormal basis of the endmembers' span.
+
+    It costs what products with the endmembers do, but loses digits to their condition number once.
+    """
+    mean = spectra.mean(axis=0) * sums
+    units = np.linalg.norm(spectra - mean, axis=1)
+    if sums:  # one for all, or the sum would have weights
+        units[:] = np.sqrt(np.mean(units**2))
+    units[units == 0] = 1.0
+    spread = (spectra - mean) / units[:, None]
+    _, sigma, rows = np.linalg.svd(spread, full_matrices=False)
+    noise = max(spectra.shape) * 2.0**-52 * np.linalg.norm(spectra / units[:, None])
+    rank, needed = int(np.sum(sigma > noise)), len(spectra) - sums
+    if rank < needed:
+        raise DataError(
+            f"the {len(spectra)} endmembers are {'affinely' if sums else 'linearly'} dependent: "
+            f"they have rank {rank}{' about their mean' * sums}, but abundances are unique only at "
+            f"rank {needed}; drop duplicates and endmembers that are mixtures of others"
+        )
+    basis = rows[:needed].T.astype(np.float32 if single else np.float64)
+    exact = basis.astype(np.float64)  # as rounded, so that exact mixtures stay exact
+    return _Problem(basis, mean @ exact, spread @ exact, units, sums)
+
+
+def _maps(supports: HostArray, vertices: HostArray, sums: bool) -> tuple[HostArray, HostArray]:
+    """Return what turns points into abundances inside supports and multipliers outside.
+
+    Under the sum, others are measured from the first vertex of the support. Rows have unit length,
+    so that one tolerance fits both kinds; the lengths they had come beside them.
+    """
+    (p, r), each = vertices.shape, np.arange(len(supports))
+    inside = (supports[:, None] >> np.arange(p)) & 1 == 1
+    free, anchor = inside.copy(), np.zeros((len(supports), r))
+    if sums:
+        first = inside.argmax(axis=1)
+        inside[each, first], free[each, first] = True, False
+        anchor = vertices[first]
+    edges = vertices - anchor[:, None, :]
+    # What is not free becomes a direction of its own: rank is full, and the others do not feel it.
+    columns = np.concatenate([edges * free[:, :, None], np.eye(p) * ~free[:, :, None]], axis=2)
+    q, upper = np.linalg.qr(np.swapaxes(columns, 1, 2))
+    q = np.where(free[:, None, :], q[:, :r, :], 0.0)
+    fit = np.linalg.solve(upper, np.swapaxes(q, 1, 2)) * free[:, :, None]
+    across = (edges @ q) @ np.swapaxes(q, 1, 2) - edges
+    maps = np.where(inside[:, :, None], fit, across)
+    if sums:
+        maps[each, first] = -fit.sum(axis=1)
+        constant = -np.sum(maps * anchor[:, None, :], axis=2)
+        constant[each, first] += 1
+        maps = np.concatenate([maps, constant[:, :, None]], axis=2)
+    lengths = np.linalg.norm(maps, axis=2)
+    return maps / lengths[:, :, None], lengths
+
+
+def _lookup(problem: _Problem, n: int, like: Array) -> _Lookup:
+    """Return the function from supports to maps, with a table of them all where that is small."""
+    xp, p = namespace_of(like), len(problem.vertices)
+
+    def make(supports: HostArray) -> tuple[Array, Array]:
+        maps, lengths = _maps(supports, problem.vertices, problem.sums)
+        return from_host(maps, like), from_host(lengths, like)
+
+    small = 4 << p <= n and 8 * p * p << p <= 2 * _BLOCK
+    table = make(np.arange(1 << p)) if small else None
+
+    def lookup(supports: HostArray) -> tuple[Array, Array]:
+        found = table
+        if found is None:
+            some, supports = np.unique(supports, return_inverse=True)
+            found = make(some)
+        at = from_host(supports, like)
+        return xp.take(found[0], at, axis=0), xp.take(found[1], at, axis=0)
+
+    return lookup
+
+
+def _all(points: Array, p: int, lookup: _Lookup) -> Array:
+    """Return abundances on all endmembers."""
+    maps, lengths = lookup(np.full(points.shape[0], (1 << p) - 1))
+    return (maps @ points[:, :, None])[:, :, 0] * lengths
+
+
+def _pivot(points: Array, p: int, lookup: _Lookup) -> Array:
+    """Return abundances on the supports where neither they nor the multipliers are negative.
+
+    All endmembers with a negative one change sides at once; where their number has not fallen for
+    three turns, the first does alone until it falls. This ends: it is a linear complementarity
+    problem with a P-matrix, as over the simplex ``|a V - y|^2`` has the minimum and the signs of
+    ``|u (V - y, 1) - (0, 1)|^2`` over ``u >= 0``. Rounding is met by a tolerance that grows late.
+    """
+    xp, bits = namespace_of(points), 1 << np.arange(p)
+    slack = _ROUNDING * xp.max(xp.abs(points), axis=1, keepdims=True)
+    live, places, found = np.arange(points.shape[0]), [], []
+    support, fewest, tries = (np.full(len(live), v) for v in ((1 << p) - 1, p + 1, 3))
+    for turn in count():
+        maps, lengths = lookup(support)
+        values = (maps @ points[:, :, None])[:, :, 0]
+        wrong = to_host(values < -slack * 4.0 ** max(0, turn - p - 20))
+        number = wrong.sum(axis=1)
+        done, rest = np.flatnonzero(number == 0), np.flatnonzero(number)
+        at = from_host(done, points)
+        value = xp.take(values * lengths, at, axis=0)
+        zero = from_host(support[done, None] & bits == 0, points) | (value < 0)
+        places.append(live[done])
+        found.append(xp.where(zero, xp.zeros_like(value), value))  # NaN stays
+        if len(rest) == 0:
+            break
+        live, at = live[rest], from_host(rest, points)
+        points, slack = xp.take(points, at, axis=0), xp.take(slack, at, axis=0)
+        flip, fell = wrong @ bits, number < fewest
+        support = (support ^ np.where(fell | (tries > 0), flip, flip & -flip))[rest]
+        fewest, tries = np.minimum(number, fewest)[rest], np.where(fell, 3, tries - 1)[rest]
+    back = from_host(np.argsort(np.concatenate(places)), points)
+    return xp.take(xp.concat(found, axis=0), back, axis=0)

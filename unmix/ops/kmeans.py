@@ -1,0 +1,252 @@
+"""k-means: Lloyd's iteration for several starts at once, and the k-means++ start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .._arrays import device_of, namespace_of
+from .._typing import Array
+
+
+class Assignment(NamedTuple):
+    """What one part of a table says about the centres of s starts."""
+
+    counts: Array
+    """Samples in each cluster, (s, k), float64."""
+    sums: Array
+    """Sum of their rows about the origin, (s, k, f), float64."""
+    inertia: Array
+    """Sum of squared distances to the nearest centre, (s,), float64."""
+    farthest: Array
+    """Largest squared distance to the nearest centre, (s,), float64."""
+    outlier: Array
+    """The row at that distance, (s, f)."""
+
+
+def squared_distances(rows: Array, centers: Array, origin: Array) -> Array:
+    """Squared distances less the part that does not depend on the centre.
+
+    Parameters
+    ----------
+    rows : array
+        Shape (n, f).
+    centers : array
+        Shape (k, f).
+    origin : array
+        Shape (f,): a point amid the data. Products with ``centers - origin`` are small numbers, so that
+        a large common offset costs no digits.
+
+    Returns
+    -------
+    array
+        Shape (n, k): \\|x - c\\|^2 - \\|x - o\\|^2 = \\|c - o\\|^2 - 2 (x - o) . (c - o).
+    """
+    xp = namespace_of(rows)
+    away = centers - origin
+    offset = xp.vecdot(away, away) + 2 * xp.matmul(away, origin)
+    return offset - 2 * xp.matmul(rows, away.T)
+
+
+def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
+    """Nearest centre of each row for s starts; ties go to the lowest.
+
+    Parameters
+    ----------
+    rows, centers, origin : array
+        Shapes (n, f), (s, k, f) and (f,).
+
+    Returns
+    -------
+    labels, squared : array
+        Shapes (n, s): numbers of centres, and squared distances, not below zero.
+    """
+    xp = namespace_of(rows)
+    s, k, f = centers.shape
+    relative = squared_distances(rows, xp.reshape(centers, (s * k, f)), origin)
+    relative = xp.reshape(relative, (rows.shape[0], s, k))
+    away = rows - origin
+    squared = xp.min(relative, axis=2) + xp.vecdot(away, away)[:, None]
+    return xp.argmin(relative, axis=2), xp.clip(squared, 0, None)
+
+
+def assign(rows: Array, centers: Array, origin: Array) -> Assignment:
+    """One part of a step of Lloyd's iteration for s starts, in one read of ``rows``.
+
+    Parameters
+    ----------
+    rows, centers, origin : array
+        Shapes (n, f), (s, k, f) and (f,).
+
+    Returns
+    -------
+    Assignment
+        Merged with another part's by `merge_assignments`.
+    """
+    xp = namespace_of(rows)
+    s, k, f = centers.shape
+    labels, squared = nearest(rows, centers, origin)
+    members = labels[:, :, None] == xp.arange(k, device=device_of(rows))
+    members = xp.reshape(xp.astype(members, rows.dtype), (rows.shape[0], s * k))
+    sums = xp.astype(xp.matmul(members.T, rows), xp.float64)
+    far = xp.argmax(squared, axis=0)
+    return Assignment(
+        xp.reshape(xp.sum(members, axis=0, dtype=xp.float64), (s, k)),
+        xp.reshape(sums, (s, k, f)),
+        xp.sum(squared, axis=0, dtype=xp.float64),
+        xp.astype(xp.max(squared, axis=0), xp.float64),
+        xp.take(rows, far, axis=0),
+    )
+
+
+def merge_assignments(a: Assignment, b: Assignment) -> Assignment:
+    """Sum of two parts; of equally far samples the first part's."""
+    xp = namespace_of(a.counts)
+    later = b.farthest > a.farthest
+    return Assignment(
+        a.counts + b.counts,
+        a.sums + b.sums,
+        a.inertia + b.inertia,
+        xp.where(later, b.farthest, a.farthest),
+        xp.where(later[:, None], b.outlier, a.outlier),
+    )
+
+
+def moved_centers(seen: Assignment) -> Array:
+    """New centres (s, k, f), float64: the means of the members.
+
+    Empty clusters move to the sample that is farthest from its centre. Of several the first keeps it,
+    and the others are filled in later steps.
+    """
+    xp = namespace_of(seen.counts)
+    means = seen.sums / xp.clip(seen.counts, 1, None)[:, :, None]
+    outlier = xp.broadcast_to(xp.astype(seen.outlier, xp.float64)[:, None, :], means.shape)
+    return xp.where(seen.counts[:, :, None] == 0, outlier, means)
+
+
+def lloyd(
+    step: Callable[[Array], Assignment], centers: list[Array], *, max_iter: int, tolerance: float
+) -> tuple[list[Array], int]:
+    """Move centres until they rest, for several starts at once.
+
+    Parameters
+    ----------
+    step : callable
+        centres (s, k, f) -> `Assignment` of the whole table.
+    centers : list of array
+        The starts, each (k, f), float64.
+    max_iter : int
+        Steps at the most.
+    tolerance : float
+        A start rests when the sum of the squared moves of its centres is at most this.
+
+    Returns
+    -------
+    centers, n_iter
+        Where each start came to rest, and the number of steps of the longest.
+    """
+    xp = namespace_of(centers[0])
+    centers, moving, n_iter = list(centers), list(range(len(centers))), 0
+    while moving and n_iter < max_iter:
+        new = moved_centers(step(xp.stack([centers[i] for i in moving])))
+        shifts = [float(xp.sum((new[j, ...] - centers[i]) ** 2)) for j, i in enumerate(moving)]
+        for j, i in enumerate(moving):
+            centers[i] = new[j, ...]
+        moving = [i for i, shift in zip(moving, shifts, strict=True) if shift > tolerance]
+        n_iter += 1
+    return centers, n_iter
+
+
+class Seed(NamedTuple):
+    """The winner of one race of k-means++ in one part of a table, for each of s starts."""
+
+    time: Array
+    row: Array
+
+
+def race(
+    rows: Array, squared: Array | None, newest: Array | None, exponentials: Array
+) -> tuple[Seed, Array]:
+    """Draw the next k-means++ centre of s starts: the sample of least E / d^2.
+
+    With E exponential this picks each sample with probability proportional to d^2, the squared distance
+    to the nearest centre so far, and the pick does not depend on how the table is cut.
+
+    Parameters
+    ----------
+    rows : array
+        Shape (n, f).
+    squared : array, optional
+        Shape (n, s): squared distances before ``newest`` came.
+    newest : array, optional
+        Shape (s, f): the centre that was drawn last. None: each sample is equally likely.
+    exponentials : array
+        Shape (n, s).
+
+    Returns
+    -------
+    Seed, squared
+        Times (s,) and rows (s, f) of the winners, and the squared distances (n, s) now.
+    """
+    xp = namespace_of(rows)
+    if newest is None:
+        squared = xp.full_like(exponentials, xp.inf)
+        times = exponentials
+    else:
+        _, now = nearest(rows, newest[:, None, :], newest[0, :])
+        squared = xp.minimum(squared, xp.astype(now, exponentials.dtype))
+        times = xp.where(squared > 0, exponentials / xp.where(squared > 0, squared, 1.0), xp.inf)
+    first = xp.argmin(times, axis=0)
+    return Seed(xp.min(times, axis=0), xp.take(rows, first, axis=0)), squared
+
+
+def merge_seeds(a: Seed, b: Seed) -> Seed:
+    """Return the earlier winner of two parts; of equals the first part's."""
+    xp = namespace_of(a.time)
+    later = b.time < a.time
+    return Seed(xp.where(later, b.time, a.time), xp.where(later[:, None], b.row, a.row))
+
+
+def kmeans(
+    rows: Array, centers: Array, *, max_iter: int = 300, tolerance: float = 0.0
+) -> tuple[Array, Array, float]:
+    """Lloyd's iteration from given centres.
+
+    Parameters
+    ----------
+    rows : array
+        Shape (n, f), floating.
+    centers : array
+        Shape (k, f).
+    max_iter, tolerance
+        See `lloyd`.
+
+    Returns
+    -------
+    labels, centers, inertia
+        Shapes (n,) and (k, f), float64; and the sum of squared distances.
+
+    Notes
+    -----
+    Lloyd, IEEE Trans. Inf. Theory 28, 129 (1982).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> rows = np.asarray([[0.0], [1.0], [9.0], [10.0]])
+    >>> labels, centers, inertia = um.ops.kmeans(rows, rows[:2])
+    >>> labels, centers.ravel(), inertia
+    (array([0, 0, 1, 1]), array([0.5, 9.5]), 1.0)
+    """
+    xp = namespace_of(rows, centers)
+    origin = xp.astype(xp.mean(rows, axis=0), rows.dtype)
+    start = [xp.astype(centers, xp.float64)]
+    found, _ = lloyd(
+        lambda c: assign(rows, xp.astype(c, rows.dtype), origin),
+        start,
+        max_iter=max_iter,
+        tolerance=tolerance,
+    )
+    labels, squared = nearest(rows, xp.astype(found[0], rows.dtype)[None, ...], origin)
+    return labels[:, 0], found[0], float(xp.sum(squared, dtype=xp.float64))

@@ -1,0 +1,173 @@
+"""Sliding windows on a regular grid, and their inverse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from .. import ops
+from .._door import as_image
+from .._errors import ParameterError, ShapeError
+from .._samples import Samples
+from .._sources import ImageBlocks, WindowSource
+from .._typing import Array, HostArray
+from ..layout import Axis, Layout, WindowGrid
+
+Edges = Literal["valid", "reflect", "periodic", "constant"]
+
+
+def sliding_windows(
+    image: Samples | Array,
+    window: int | tuple[int, int] = 64,
+    step: int | tuple[int, int] = 8,
+    *,
+    edges: Edges = "valid",
+) -> Samples:
+    """Take windows of an image on a regular grid.
+
+    Parameters
+    ----------
+    image : Samples or array
+        Image (..., y, x), real; what comes before y and x (frames) stays part of the map.
+    window : int or (int, int)
+        Size of a window in pixels, (y, x).
+    step : int or (int, int)
+        Distance between neighbouring windows in pixels, (y, x). Windows may overlap.
+    edges : {"valid", "reflect", "periodic", "constant"}
+        Windows that lie wholly inside the image; or windows centred on every step-th pixel, whose
+        outside is the mirror image, the image again, or zero.
+
+    Returns
+    -------
+    Samples
+        Map axes (..., grid_y, grid_x), coordinates of the windows' centres in the image's units;
+        descriptor axes (win_y, win_x), distances from the centre. Nothing is copied. The fraction of
+        each window inside the image is in ``layout.windows.coverage``.
+
+    Raises
+    ------
+    ShapeError
+        If a window is larger than the image, or a size or step is not a positive whole number.
+    DTypeError, DataError
+        If the image is complex, boolean or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> samples = um.sliding_windows(np.random.default_rng(0).random((64, 96)), 16, 8)
+    >>> samples
+    <Samples grid_y 7 x grid_x 11 (px) | win_y 16 x win_x 16 (px), float64, numpy>
+    >>> samples.axes[0].values[:3]
+    array([ 7.5, 15.5, 23.5])
+    """
+    source = as_image(image)
+    window, step = _whole_pair(window, "window"), _whole_pair(step, "step")
+    *lead, y, x = source.layout.map_axes
+    ops.require_windows_fit(source.layout.map_shape, window, step)
+    if source.layout.mask is not None:
+        raise ShapeError("the image is masked; mask the windows instead, with where() on them")
+    grid = WindowGrid((y.size, x.size), window, step, _corners((y, x), window, step, edges), edges)
+    axes = [
+        Axis(name, a.values[0] + c * a.spacing, a.units)
+        for name, a, c in zip(("grid_y", "grid_x"), (y, x), grid.centers, strict=True)
+    ]
+    inner = [
+        Axis.regular(name, w, start=-(w - 1) / 2 * a.spacing, spacing=a.spacing, units=a.units)
+        for name, a, w in zip(("win_y", "win_x"), (y, x), window, strict=True)
+    ]
+    parameters = {"window": window, "step": step, "edges": edges}
+    return Samples(
+        source=WindowSource(ImageBlocks(source.source, source.layout.map_shape, grid)),
+        layout=Layout((*lead, *axes), tuple(inner), windows=grid),
+        record=source.record.then("sliding_windows", parameters),
+        nonnegative=source.nonnegative,
+    )
+
+
+def _whole_pair(value: int | tuple[int, int], what: str) -> tuple[int, int]:
+    values = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
+    if len(values) != 2 or not whole:
+        raise ShapeError(f"{what} is {value!r}; expected a whole number of pixels or two, (y, x)")
+    return ops.pair((values[0], values[1]))
+
+
+def _corners(
+    axes: tuple[Axis, Axis], window: tuple[int, int], step: tuple[int, int], edges: str
+) -> tuple[HostArray, HostArray]:
+    if edges not in ("valid", "reflect", "periodic", "constant"):
+        raise ParameterError(
+            f"edges is {edges!r}; expected 'valid', 'reflect', 'periodic' or 'constant'"
+        )
+    y, x = (
+        ops.corners(a.size, w, s) if edges == "valid" else np.arange(0, a.size, s) - w // 2
+        for a, w, s in zip(axes, window, step, strict=True)
+    )
+    return y, x
+
+
+def overlap_add(samples: Samples) -> Samples:
+    """Lay windows back where they were taken and average them where they overlap.
+
+    Parameters
+    ----------
+    samples : Samples
+        Windows (..., grid_y, grid_x | win_y, win_x) of a whole regular grid: raw, denoised or changed.
+
+    Returns
+    -------
+    Samples
+        The image, map axes (..., y, x), in memory; NaN where no window lies. It inverts
+        `sliding_windows`.
+
+    Raises
+    ------
+    ShapeError
+        If the samples are not windows, or some are masked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> image = np.random.default_rng(0).random((32, 40))
+    >>> back = um.overlap_add(um.sliding_windows(image, 8, 4))
+    >>> bool(np.allclose(back.to_array(), image))
+    True
+    """
+    layout, grid = samples.layout, samples.layout.windows
+    names = [a.name for a in layout.descriptor_axes]
+    if grid is None or names != ["win_y", "win_x"] or layout.descriptor_shape != grid.window:
+        raise ShapeError(f"expected windows (win_y, win_x) of a grid, but got {samples!r}")
+    if layout.mask is not None:
+        raise ShapeError("some windows are left out; overlap_add needs all of a grid")
+    low = [min(int(c[0]), 0) for c in grid.corners]
+    sizes = [
+        max(int(c[-1]) + w, n) - o
+        for c, w, n, o in zip(grid.corners, grid.window, grid.image_shape, low, strict=True)
+    ]
+    corners = [c - o for c, o in zip(grid.corners, low, strict=True)]
+    image = ops.overlap_add(samples.to_array(), corners[0], corners[1], (sizes[0], sizes[1]))
+    inside = [slice(-o, n - o) for o, n in zip(low, grid.image_shape, strict=True)]
+    return _image_samples(samples, image[(..., *inside)], replace(grid))
+
+
+def _image_samples(samples: Samples, image: Array, grid: WindowGrid) -> Samples:
+    from .._sources import ArraySource
+
+    *lead, y, x = samples.layout.map_axes
+    win = samples.layout.descriptor_axes
+    axes = [
+        Axis.regular(
+            name, n, start=a.values[0] - c[0] * w.spacing, spacing=w.spacing, units=a.units
+        )
+        for name, n, a, c, w in zip(
+            ("y", "x"), grid.image_shape, (y, x), grid.centers, win, strict=True
+        )
+    ]
+    layout = Layout((*lead, *axes), ())
+    source = ArraySource(image, tuple(range(image.ndim)), image.ndim)
+    record = samples.record.then("overlap_add", {})
+    return Samples(source=source, layout=layout, record=record, nonnegative=samples.nonnegative)
