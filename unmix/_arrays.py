@@ -20,8 +20,13 @@ is_cupy: Callable[[Namespace], bool] = compat.is_cupy_namespace
 is_torch: Callable[[Namespace], bool] = compat.is_torch_namespace
 
 
+_NUMPY: Namespace = compat.array_namespace(np.empty(0))
+
+
 def namespace_of(*arrays: Array) -> Namespace:
     """Return the common namespace of ``arrays`` (None is passed over), on one device."""
+    if all(type(a) is np.ndarray or a is None for a in arrays):  # at every step of every tile
+        return _NUMPY
     given = [a for a in arrays if a is not None]
     for a in given:
         if not is_array(a):
@@ -177,13 +182,12 @@ def rng_key(rng: RNG) -> int:
     """
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(0, 2**63 - 1))
-    if (
-        isinstance(rng, (bool, np.bool_))
-        or not isinstance(rng, (int, np.integer))
-        or not 0 <= rng < 2**63
-    ):
+    value: Any = rng
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not 0 <= rng < 2**63:
         raise ParameterError(
-            f"rng is {rng!r}; expected a whole number from 0 to 2**63 - 1 or a numpy.random.Generator"
+            f"rng is {rng!r}; expected a whole number from 0 to 2**63 - 1 "
+            "or a numpy.random.Generator"
         )
     return int(rng)
 
@@ -196,8 +200,8 @@ def generator(key: int, stream: int) -> np.random.Generator:
 def uniform_per_sample(key: int, stream: int, numbers: HostArray, width: int) -> HostArray:
     """Draw ``width`` uniform numbers for each sample, the same ones in whatever tile it comes.
 
-    ``numbers`` are the samples' numbers in the whole map, ascending. The counter of the generator is
-    advanced to each run of consecutive numbers.
+    ``numbers`` are the samples' numbers in the whole map, ascending. The counter of the generator
+    is advanced to each run of consecutive numbers.
     """
     blocks = -(-width // 4)  # one step of Philox's counter gives four numbers
     out = np.empty((len(numbers), width))

@@ -51,7 +51,8 @@ def explain(op: str, *arrays: Array, **options: Any) -> list[tuple[str, str]]:
     Returns
     -------
     list of (str, str)
-        Each implementation in turn with the reason it is passed over, down to the one that ``"runs"``.
+        Each implementation in turn with the reason it is passed over, down to the one that
+        ``"runs"``.
 
     Raises
     ------

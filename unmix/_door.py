@@ -38,11 +38,12 @@ def samples(
     Parameters
     ----------
     array : array
-        Real, with any number of axes: of an Array API namespace, or anything that slices like one and
-        has ``shape`` and ``dtype`` (a memory map, a dataset of an HDF5 file), which is read block by
-        block.
+        Real, with any number of axes: of an Array API namespace, or anything that slices like one
+        and has ``shape`` and ``dtype`` (a memory map, a dataset of an HDF5 file), which is read
+        block by block.
     map_axes : int or sequence of int
-        The axes along which samples lie, or how many of the first axes. The others are the descriptor.
+        The axes along which samples lie, or how many of the first axes. The others are the
+        descriptor.
     map_names, descriptor_names : sequence of str, optional
         Names, slow to fast. Default: ``site``, ``y, x``, ``scan_y, scan_x`` (where there is a
         descriptor) or ``frame, y, x``; and ``bin`` or ``det_y, det_x``.
@@ -137,12 +138,12 @@ def as_image(image: Samples | Array) -> Samples:
     ndim = len(image.shape)
     if ndim < 2:
         raise ShapeError(f"the image has shape {tuple(image.shape)}; expected (..., y, x)")
-    names = MAP_NAMES.get(ndim) or (*(f"axis_{i}" for i in range(ndim - 3)), "frame", "y", "x")
-    return samples(image, ndim, map_names=names)
+    leading = [f"axis_{i}" for i in range(ndim - 3)]
+    return samples(image, ndim, map_names=[*leading, *MAP_NAMES[min(ndim, 3)]])
 
 
 def as_table(table: Samples | Array) -> Samples:
-    """Take samples that a decomposition can work on: described `Samples` or an array (sample, feature)."""
+    """Take what a decomposition can work on: described `Samples` or a table (sample, feature)."""
     if not isinstance(table, Samples):
         _refuse_others(table, "Samples or a table (sample, feature)")
         if len(table.shape) != 2:
@@ -196,8 +197,8 @@ def _map_places(map_axes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     places = tuple(int(p) + ndim if p < 0 else int(p) for p in places)
     if not places or len(set(places)) < len(places) or not all(0 <= p < ndim for p in places):
         raise ShapeError(
-            f"map_axes is {map_axes!r}; expected different axes of an array with {ndim}, or how many "
-            "of the first ones"
+            f"map_axes is {map_axes!r}; expected different axes of an array with {ndim}, "
+            "or how many of the first ones"
         )
     return places
 

@@ -1,8 +1,8 @@
 """The one loop over tiles in the library.
 
 Every decomposition is a fold: it says what one tile adds (``update``) and how two parts become one
-(``merge``). Parts are merged in the order of the tiles as a fixed tree, so that neither the number of
-threads nor their order changes a bit.
+(``merge``). Parts are merged in the order of the tiles as a fixed tree, so that neither the number
+of threads nor their order changes a bit.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def fold(
     samples : Samples
         The table.
     update : callable
-        ``update(tile, previous, *state)`` returns the tile's part, or ``(part, rows)`` where ``out`` is
-        given. ``previous`` holds the tile's rows of ``out``, or None.
+        ``update(tile, previous, *state)`` returns the tile's part, or ``(part, rows)`` where
+        ``out`` is given. ``previous`` holds the tile's rows of ``out``, or None.
     merge : callable, optional
         Makes one part of two; the first may be changed in place. Not needed where parts are None.
     state : tuple

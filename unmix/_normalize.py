@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from ._arrays import from_host, namespace_of
 from ._errors import ParameterError
 from ._fold import fold
 from ._typing import Array, HostArray, Slices
-from .layout import Axis
 
 if TYPE_CHECKING:
     from ._samples import Samples
@@ -73,8 +72,7 @@ def scaler(
 
 def _columns(samples: Samples) -> ops.Statistics:
     """Statistics of each feature over all samples, of the unweighted values."""
-    flat = Axis.regular("feature", samples.layout.n_features)
-    plain = replace(samples, layout=samples.layout.with_descriptor(flat))
+    plain = samples.unweighted()
     seen, _ = fold(
         plain,
         lambda tile, _: ops.column_statistics(tile.rows),

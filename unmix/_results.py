@@ -9,7 +9,6 @@ import numpy as np
 
 from . import ops
 from ._arrays import from_host, namespace_of
-from ._errors import ParameterError
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
@@ -103,11 +102,16 @@ class Unmixing:
 
     def _read(self, samples: Samples) -> dict[str, Any]:
         """Return the fields that depend on the samples."""
-        raise ParameterError(f"{type(self).__name__} has no rule for new samples")
+        return {"maps": maps_of(map_rows(samples, self.rows, len(self), label="projecting"))}
 
     def rows(self, packed: Array) -> Array:
-        """Return the values of all components for rows as decompositions see them."""
-        raise ParameterError(f"{type(self).__name__} has no rule for new samples")
+        """Return the values (n, k) of all components for rows as decompositions see them.
+
+        Plain least squares, unless a child knows better.
+        """
+        components = namespace_of(packed).astype(self.packed(self.components), packed.dtype)
+        mean = None if self.mean is None else self.packed(self.mean[None, ...])
+        return ops.ucls(packed if mean is None else packed - mean, components)
 
     def packed(self, entries: Array) -> Array:
         """Return components (k, *descriptor_shape) as rows like those of tiles."""
@@ -153,10 +157,6 @@ class PrincipalComponents(Unmixing):
             return scores
         mean = xp.astype(self.packed(self.mean[None, ...]), packed.dtype)
         return scores - xp.matmul(mean, components)
-
-    def _read(self, samples: Samples) -> dict[str, Any]:
-        rows = map_rows(samples, self.rows, len(self), label="projecting")
-        return {"maps": maps_of(rows)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -208,9 +208,9 @@ class Endmembers(Unmixing):
         return SOLVERS[self.constraint](packed, endmembers)
 
     def _read(self, samples: Samples) -> dict[str, Any]:
-        rows = map_rows(samples, self.rows, len(self), label="abundances")
-        fields = dict.fromkeys(("indices", "positions", "volume", "volume_history"))
-        return {"maps": maps_of(rows), **fields}
+        # these samples are not the ones that the endmembers were found among
+        found = dict.fromkeys(("indices", "positions", "volume", "volume_history"))
+        return {**Unmixing._read(self, samples), **found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from . import config, ops
-from ._arrays import as_float, is_array, namespace_of, require_finite, require_real, to_host
+from ._arrays import as_float, is_array, namespace_of, to_host
 from ._errors import DTypeError, ParameterError, ShapeError
 from ._fold import map_rows, plan_blocks
 from ._normalize import scaler
-from ._record import Record, fingerprint
-from ._sources import ArraySource, Mapped, Selected, Source, in_memory
+from ._record import Record
+from ._sources import ArraySource, Mapped, Selected, Source
 from ._typing import Array, HostArray, Namespace, Slices
 from .layout import Axis, Layout, describe_axes, normal_slices
 
@@ -52,8 +52,8 @@ class Tile:
 class Samples:
     """S(x, R): samples taken at positions x, each described by values at parameters R.
 
-    Nothing is computed until somebody asks. Every method gives a new `Samples` that keeps axes, units
-    and the shape of the map, and has one more step in its record.
+    Nothing is computed until somebody asks. Every method gives a new `Samples` that keeps axes,
+    units and the shape of the map, and has one more step in its record.
 
     Parameters
     ----------
@@ -129,8 +129,19 @@ class Samples:
         """Read one block of the map."""
         rows = self.source.read(where, self.layout.kept(where))
         rows = rows if self.is_complex else as_float(rows)
-        weights = self.layout.weights(rows)
+        weights = None if self._holds_weighted else self.layout.weights(rows)
         return Tile(where, rows if weights is None else rows * weights, self.layout)
+
+    @property
+    def _holds_weighted(self) -> bool:
+        return isinstance(self.source, ArraySource) and self.source.weighted
+
+    @property
+    def _values(self) -> Source:
+        """The source of unweighted values."""
+        if not self._holds_weighted:
+            return self.source
+        return Mapped(self.source, lambda rows: rows / self.layout.weights(rows))
 
     def tiles(self) -> Iterator[Tile]:
         """Read block after block."""
@@ -154,12 +165,13 @@ class Samples:
         Returns
         -------
         array
-            Shape (*map_shape, *descriptor_shape) in the namespace of the data, in its computing type:
-            the full centred plane, unweighted, for spectra; NaN for samples and entries left out.
+            Shape (*map_shape, *descriptor_shape) in the namespace of the data, in its computing
+            type: the full centred plane, unweighted, for spectra; NaN for samples and entries left
+            out.
         """
         n = self.layout.n_features
         rows = map_rows(
-            self._unweighted(), lambda r: r, n, dtype=self.dtype, label="computing samples"
+            self.unweighted(), lambda r: r, n, dtype=self.dtype, label="computing samples"
         )
         flat = self.layout.unpack(self.xp.reshape(rows, (-1, n)), weighted=False)
         return self.xp.reshape(flat, self.shape)
@@ -172,18 +184,22 @@ class Samples:
         Samples
             The same samples; passes over them then cost no description.
         """
-        n = self.layout.n_features
         rows = map_rows(
-            self._unweighted(), lambda r: r, n, dtype=self.dtype, label="keeping samples"
+            self, lambda r: r, self.layout.n_features, dtype=self.dtype, label="keeping samples"
         )
         source = ArraySource(
-            rows, tuple(range(rows.ndim)), rows.ndim - 1, chunks=self.source.chunks
+            rows,
+            tuple(range(rows.ndim)),
+            rows.ndim - 1,
+            chunks=self.source.chunks,
+            weighted=self.layout.multiplicity is not None,
         )
         return replace(self, source=source, record=self.record.then("keep", {}))
 
-    def _unweighted(self) -> Samples:
+    def unweighted(self) -> Samples:
+        """Return the same rows without their weights, as plain features."""
         flat = Axis.regular("feature", self.layout.n_features)
-        return replace(self, layout=self.layout.with_descriptor(flat))
+        return replace(self, source=self._values, layout=self.layout.with_descriptor(flat))
 
     # -- choosing ----------------------------------------------------------------------------------
 
@@ -234,7 +250,7 @@ class Samples:
         return host
 
     def __getitem__(self, key: Any) -> Samples:
-        """Slice by position: map axes first, then descriptor axes. A whole number drops its axis."""
+        """Slice by position, map axes before descriptor axes; a whole number drops its axis."""
         key = key if isinstance(key, tuple) else (key,)
         slices, dropped = normal_slices(key, self.shape)
         n = len(self.layout.map_axes)
@@ -291,7 +307,7 @@ class Samples:
     ) -> Samples:
         if features is not None and len(features) == self.layout.n_features:
             features = None
-        source = Selected(self.source, slices, self.layout.map_shape, dropped, features)
+        source = Selected(self._values, slices, self.layout.map_shape, dropped, features)
         if slices is None:
             source = replace(source, chunks=self.source.chunks)
         record = self.record.then(operation, parameters)
@@ -305,8 +321,8 @@ class Samples:
         Parameters
         ----------
         name : {"log1p", "sqrt", "clip"}
-            ``log1p``: log(1 + value / scale), option ``scale`` (1); ``sqrt``; ``clip``: options ``low``
-            and ``high``.
+            ``log1p``: log(1 + value / scale), option ``scale`` (1); ``sqrt``; ``clip``: options
+            ``low`` and ``high``.
         **options : float
             As above.
 
@@ -333,8 +349,8 @@ class Samples:
         Parameters
         ----------
         kind : {"minmax", "unit_sum", "unit_norm", "standard"}
-            To the range 0 to 1; to a sum of one; to a root of the sum of squares of one; to mean zero
-            and standard deviation one. Constant values become zero (minmax, standard) or stay.
+            To the range 0 to 1; to a sum of one; to a root of the sum of squares of one; to mean
+            zero and standard deviation one. Constant values become zero (minmax, standard) or stay.
         over : {"sample", "feature", "frame", "all"}
             What is scaled by itself. All but ``"sample"`` take one pass over the samples before the
             first block is read.
@@ -359,6 +375,6 @@ class Samples:
         if self.is_complex:
             raise DTypeError(f"complex samples have no {operation}; take output='amplitude' first")
         cache: list[Any] | None = None if statistics is None else []
-        source = Mapped(self.source, function, statistics, cache)
+        source = Mapped(self._values, function, statistics, cache)
         record = self.record.then(operation, parameters)
         return replace(self, source=source, nonnegative=nonnegative, record=record)

@@ -55,6 +55,8 @@ class ArraySource:
         Whether ``array`` is one of an Array API namespace, whose values were checked at the door.
     chunks : tuple of int, optional
         Chunk sizes along the map axes.
+    weighted : bool
+        Whether rows were multiplied by the weights of their layout already.
     """
 
     array: Any
@@ -62,6 +64,7 @@ class ArraySource:
     n_map: int
     in_memory: bool = True
     chunks: tuple[int, ...] | None = None
+    weighted: bool = False
 
     @property
     def like(self) -> Array:
@@ -128,7 +131,7 @@ class ImageBlocks:
     def cut(
         self, where: Slices, kept: HostArray | None
     ) -> tuple[Array, tuple[int, int], HostArray | None]:
-        """Return the pixels under a block of windows, the step that gives them, and which to keep."""
+        """Return the pixels under a block of windows, the step between them, and which to keep."""
         *lead, rows, columns = where
         block: list[slice] = list(lead)
         pads, steps = [], []
@@ -136,9 +139,9 @@ class ImageBlocks:
             self.grid.corners, self.grid.window, self.grid.image_shape, (rows, columns), strict=True
         )
         for corner, w, n, s in both:
-            corner = corner[s]
-            first, stop = int(corner[0]), int(corner[-1]) + w
-            steps.append(int(corner[1] - corner[0]) if len(corner) > 1 else 1)
+            chosen = corner[s]
+            first, stop = int(chosen[0]), int(chosen[-1]) + w
+            steps.append(int(chosen[1] - chosen[0]) if len(chosen) > 1 else 1)
             inside = self.grid.edges == "valid" or (first >= 0 and stop <= n)
             block.append(slice(first, stop) if inside else slice(0, n))
             pads.append(None if inside else np.arange(first, stop))

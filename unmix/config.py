@@ -11,7 +11,7 @@ from ._errors import ParameterError
 DEFAULT_BUDGET = 2 << 30
 """Two GiB: what a laptop can spare beside the data."""
 
-TILE_BYTES = 16 << 20
+TILE_BYTES = 32 << 20
 """Working memory of one tile. A constant, so that the same call gives the same bits anywhere."""
 
 _budget: ContextVar[int] = ContextVar("unmix_memory_budget", default=DEFAULT_BUDGET)
@@ -21,8 +21,8 @@ _budget: ContextVar[int] = ContextVar("unmix_memory_budget", default=DEFAULT_BUD
 def memory_budget(n_bytes: int) -> Iterator[None]:
     """Limit the working memory of the calls inside a ``with`` block.
 
-    A budget decides whether an iterative method keeps a described table in memory or computes it again
-    in every pass, and it can lower the size of a tile. It never raises it.
+    A budget decides whether an iterative method keeps a described table in memory or computes it
+    again in every pass, and it can lower the size of a tile. It never raises it.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Where samples lie and what their features mean: axes, window geometry, half-plane packing.
 
-Everything here is geometry on the host. The arrays that it packs and unpacks may be of any namespace.
+Everything here is geometry on the host. The arrays that it packs and unpacks may be of any
+namespace.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class WindowGrid:
     image_shape, window, step : tuple of int
         (y, x) sizes in pixels.
     corners : tuple of numpy.ndarray
-        First row of every row of windows and first column of every column of windows; negative where
-        ``edges`` lets windows reach over the border.
+        First row of every row of windows and first column of every column of windows; negative
+        where ``edges`` lets windows reach over the border.
     edges : str
         ``"valid"``, ``"reflect"``, ``"periodic"`` or ``"constant"``.
     """
@@ -96,7 +97,7 @@ class WindowGrid:
             np.clip(np.minimum(c + w, n) - np.maximum(c, 0), 0, None) / w
             for c, w, n in zip(self.corners, self.window, self.image_shape, strict=True)
         ]
-        return np.multiply.outer(*inside)
+        return np.asarray(np.multiply.outer(*inside))
 
     def select(self, rows: slice, columns: slice) -> WindowGrid:
         """Return the grid of a block of windows."""
@@ -177,7 +178,7 @@ class Layout:
         return rows if weights is None else rows * weights
 
     def unpack(self, rows: Array, *, weighted: bool = True) -> Array:
-        """Turn features (k, n_features) into (k, *descriptor_shape); NaN where an entry is left out."""
+        """Turn features (k, n_features) into (k, *descriptor_shape), NaN where left out."""
         xp = namespace_of(rows)
         weights = self.weights(rows) if weighted else None
         if weights is not None:
@@ -230,7 +231,7 @@ class Layout:
         )
 
     def select_entries(self, kept: HostArray) -> tuple[Layout, HostArray]:
-        """Leave out the entries of R where ``kept`` is False; also return the features that remain."""
+        """Leave out the entries where ``kept`` is False; also return the features that remain."""
         index = self.index
         if index is None:
             index = np.arange(self.n_features).reshape(self.descriptor_shape)
@@ -267,8 +268,8 @@ class Layout:
                 f"the samples are described by {describe_axes(theirs)}, "
                 f"but the model by {describe_axes(mine)}; describe both in the same way"
             )
-        a, b = self.index, other.index
-        if (a is None) != (b is None) or (a is not None and not np.array_equal(a, b)):
+        a, b = (np.empty(0) if i is None else i for i in (self.index, other.index))
+        if not np.array_equal(a, b):
             raise ShapeError(
                 "the samples leave out other entries of the descriptor than the model does; "
                 "use the same masks, k_min and k_max for both"
@@ -347,7 +348,7 @@ class HalfPlane:
     def of(
         cls, fft_shape: tuple[int, int], pitch: tuple[float, float], units: str, k_max: float | None
     ) -> HalfPlane:
-        """Return the half plane of a window's FFT, cropped to \\|k_y\\|, \\|k_x\\| <= ``k_max``."""
+        r"""Return the half plane of a window's FFT, cropped to \|k_y\|, \|k_x\| <= ``k_max``."""
         limit = np.inf if k_max is None else k_max * (1 + 1e-9)
         k_y, k_x = (
             k[np.abs(k) / p <= limit]
@@ -359,7 +360,7 @@ class HalfPlane:
         steps_y = np.rint(k_y * n_y).astype(np.int64)
         steps_x = np.rint(k_x * n_x).astype(np.int64)
         columns = np.unique(np.abs(steps_x))
-        # F(-k_y, -k_x) is the conjugate of F(k_y, k_x). Both borders of an even axis are one: -n/2 is n/2.
+        # F(-k) is the conjugate of F(k). Both borders of an even axis are one: -n/2 is n/2.
         mirrored = (steps_x < 0) & (2 * steps_x != -n_x)
         opposite = np.where(2 * steps_y == -n_y, steps_y, -steps_y)
         row = np.where(mirrored[None, :], opposite[:, None], steps_y[:, None])

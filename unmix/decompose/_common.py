@@ -37,7 +37,7 @@ def kept_if_it_fits(samples: Samples) -> Samples:
 
 
 def packed_endmembers(endmembers: Unmixing | Array, samples: Samples) -> Array:
-    """Take endmembers or centres as rows like those of the samples' tiles: a model's, or an array."""
+    """Take endmembers or centres, of a model or an array, as rows like those of tiles."""
     if isinstance(endmembers, Unmixing):
         endmembers.layout.require_same_descriptor(samples.layout)
         endmembers = endmembers.components

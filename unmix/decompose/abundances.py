@@ -32,8 +32,8 @@ def abundances(
     Returns
     -------
     Endmembers
-        ``abundances`` (k, *map_shape) in the namespace, on the device and in the computing type of the
-        data. They are exact: they meet the Karush-Kuhn-Tucker conditions to rounding.
+        ``abundances`` (k, *map_shape) in the namespace, on the device and in the computing type of
+        the data. They are exact: they meet the Karush-Kuhn-Tucker conditions to rounding.
 
     Raises
     ------

@@ -64,8 +64,8 @@ def kmeans(
 
     Notes
     -----
-    Lloyd, IEEE Trans. Inf. Theory 28, 129 (1982); Arthur and Vassilvitskii, SODA 1027 (2007). An empty
-    cluster moves to the sample that is farthest from its centre.
+    Lloyd, IEEE Trans. Inf. Theory 28, 129 (1982); Arthur and Vassilvitskii, SODA 1027 (2007). An
+    empty cluster moves to the sample that is farthest from its centre.
 
     Examples
     --------

@@ -46,10 +46,11 @@ def nfindr(
     n_starts : int
         Random starts beside the deterministic one (ATGP); the largest volume is kept.
     average : int
-        Take the mean of this many samples nearest to each vertex as the endmember: single noisy samples
-        bias the maps.
+        Take the mean of this many samples nearest to each vertex as the endmember: single noisy
+        samples bias the maps.
     pca : PrincipalComponents, optional
-        A model fitted to these samples, with at least ``n_endmembers - 1`` components; saves its passes.
+        A model fitted to these samples, with at least ``n_endmembers - 1`` components; saves its
+        passes.
     raw : bool
         Return the samples themselves, noise included, and not their projections on the subspace.
     rng : int or numpy.random.Generator
@@ -58,9 +59,9 @@ def nfindr(
     Returns
     -------
     Endmembers
-        In the order of their numbers in the map. ``endmembers`` and ``abundances`` (fractions) are in
-        the namespace, on the device and in the computing type of the data; ``indices``, ``positions``
-        (in the axes' units), ``volume`` and ``volume_history`` on the host.
+        In the order of their numbers in the map. ``endmembers`` and ``abundances`` (fractions) are
+        in the namespace, on the device and in the computing type of the data; ``indices``,
+        ``positions`` (in the axes' units), ``volume`` and ``volume_history`` on the host.
 
     Raises
     ------
@@ -73,8 +74,9 @@ def nfindr(
 
     Notes
     -----
-    Winter, Proc. SPIE 3753, 266 (1999). Exchanging a vertex for a sample multiplies the volume by one
-    of the sample's barycentric coordinates, so that one sweep over all samples is a matrix product.
+    Winter, Proc. SPIE 3753, 266 (1999). Exchanging a vertex for a sample multiplies the volume by
+    one of the sample's barycentric coordinates, so that one sweep over all samples is a matrix
+    product.
 
     Examples
     --------
@@ -128,8 +130,8 @@ def _subspace(
     if model.layout.map_shape != samples.layout.map_shape or model.mean is None or len(model) < d:
         raise ParameterError(
             f"pca has {len(model)} components of a map {model.layout.map_shape}"
-            f"{'' if model.mean is not None else ', fitted without centring'}; expected a centred model "
-            f"of these samples, {samples.layout.map_shape}, with at least {d} components"
+            f"{'' if model.mean is not None else ', fitted without centring'}; "
+            f"expected a centred model of these samples, {samples.layout.map_shape}, with at least {d} components"
         )
     spread = np.sqrt(to_host(model.explained_variance)[:d])
     offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
@@ -225,9 +227,9 @@ def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
     """
     scores = model.scores
     xp = namespace_of(corners)
-    packed = xp.matmul(corners, model.packed(model.components)) + model.packed(
-        model.mean[None, ...]
-    )
+    packed = xp.matmul(corners, model.packed(model.components))
+    if model.mean is not None:
+        packed = packed + model.packed(model.mean[None, ...])
     rows = map_rows(scores, lambda r: ops.fcls(r, corners), corners.shape[0], label="abundances")
     return Endmembers(
         maps=maps_of(rows),

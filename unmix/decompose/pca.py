@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,22 +38,23 @@ def pca(
     samples : Samples or array
         Described samples, or a table (sample, feature).
     n_components : int
-        Number of components, at most the number of features and, centred, one less than that of samples.
+        Number of components, at most the number of features and, centred, one less than that of
+        samples.
     center : bool
         Take the mean off, by a correction of sums: no centred copy is made.
     solver : {"auto", "covariance", "randomized"}
-        One exact pass over the samples that sums their covariance; or a few passes with a random sketch
-        (block Krylov), until one more changes the captured variance by less than 1e-6. ``"auto"`` takes
-        the first up to 512 features.
+        One exact pass over the samples that sums their covariance; or a few passes with a random
+        sketch (block Krylov), until one more changes the captured variance by less than 1e-4.
+        ``"auto"`` takes the first up to 512 features.
     rng : int or numpy.random.Generator
         Start of the sketch.
 
     Returns
     -------
     PrincipalComponents
-        Maps (the scores), components, mean, variances: in the namespace and on the device of the data,
-        in its computing type. The largest entry of a component is positive. The explained variance
-        ratio is that to the variance of all features.
+        Maps (the scores), components, mean, variances: in the namespace and on the device of the
+        data, in its computing type. The largest entry of a component is positive. The explained
+        variance ratio is that to the variance of all features.
 
     Raises
     ------
@@ -93,7 +94,12 @@ def pca(
         if exact
         else _sketched(table, n_components, center, key)
     )
-    parameters = {"n_components": n_components, "center": center, "solver": solver, "rng": key}
+    parameters: dict[str, Any] = {
+        "n_components": n_components,
+        "center": center,
+        "solver": solver,
+        "rng": key,
+    }
     return _model(table, samples, found, center, parameters, clock)
 
 
@@ -141,7 +147,7 @@ def _model(
     samples: Samples,
     found: ops.Subspace,
     center: bool,
-    parameters: dict[str, object],
+    parameters: dict[str, Any],
     clock: Clock,
 ) -> PrincipalComponents:
     xp = samples.xp

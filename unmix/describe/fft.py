@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import ops
 from .._dispatch import explain
-from .._errors import ParameterError, ShapeError
+from .._errors import BackendError, ParameterError, ShapeError
 from .._samples import Samples
 from .._sources import ImageBlocks, SpectrumSource, WindowSource, WindowStack
-from ..layout import HalfPlane, Layout
+from ..layout import HalfPlane
 
 
 def window_fft(
@@ -22,36 +24,37 @@ def window_fft(
     pad: int | tuple[int, int] | None = None,
     impl: str | None = None,
 ) -> Samples:
-    """Describe windows by their Fourier transform: mean off, taper, FFT, modulus.
+    r"""Describe windows by their Fourier transform: mean off, taper, FFT, modulus.
 
-    A shift of the window's content does not change the modulus, which is why windows of one phase look
-    alike wherever they lie in its lattice.
+    A shift of the window's content does not change the modulus, which is why windows of one phase
+    look alike wherever they lie in its lattice.
 
     Parameters
     ----------
     samples : Samples
         Windows, from `sliding_windows`.
     taper : str
-        ``"hann"``, ``"hamming"``, ``"blackman"``, ``"boxcar"``, ``"nuttall"``, ``"blackmanharris"`` or
-        ``"flattop"``: periodic, of mean square one.
+        ``"hann"``, ``"hamming"``, ``"blackman"``, ``"boxcar"``, ``"nuttall"``, ``"blackmanharris"``
+        or ``"flattop"``: periodic, of mean square one.
     output : {"amplitude", "power", "complex"}
-        \\|F\\|, \\|F\\|^2 or F. Decompositions take the first two.
+        \|F\|, \|F\|^2 or F. Decompositions take the first two.
     k_min : float
-        Leave out the disc of smaller \\|k\\| around zero.
+        Leave out the disc of smaller \|k\| around zero.
     k_max : float, optional
-        Keep the square \\|k_y\\|, \\|k_x\\| <= ``k_max``.
+        Keep the square \|k_y\|, \|k_x\| <= ``k_max``.
     pad : int or (int, int), optional
-        Size of the transform in pixels, (y, x); larger than the window it interpolates the spectrum.
+        Size of the transform in pixels, (y, x); larger than the window it interpolates the
+        spectrum.
     impl : str, optional
         Force one implementation; see `explain`.
 
     Returns
     -------
     Samples
-        The same map axes; descriptor axes (k_y, k_x), ascending, in cycles per pixel or per unit of the
-        image. The transform is unitary: the power of the whole plane sums to the sum of squares of the
-        tapered window. Real spectra are stored as half planes whose distances, Gram matrices and angles
-        are those of the full plane.
+        The same map axes; descriptor axes (k_y, k_x), ascending, in cycles per pixel or per unit of
+        the image. The transform is unitary: the power of the whole plane sums to the sum of squares
+        of the tapered window. Real spectra are stored as half planes whose distances, Gram matrices
+        and angles are those of the full plane.
 
     Raises
     ------
@@ -94,14 +97,19 @@ def window_fft(
         record=samples.record.then("window_fft", parameters, route=route),
         nonnegative=True if output != "complex" else None,
     )
-    return described if k_min == 0 else _without_disc(described, layout, k_min)
+    return described if k_min == 0 else _without_disc(described, k_min)
 
 
-def _pixels(samples: Samples) -> ImageBlocks | WindowStack:
+def _pixels(samples: Any) -> ImageBlocks | WindowStack:
     """Return where the pixels of windows come from: an image with overlaps, if it can be."""
-    shape = samples.layout.descriptor_shape if isinstance(samples, Samples) else ()
-    if len(shape) != 2 or [a.name for a in samples.layout.descriptor_axes] != ["win_y", "win_x"]:
+    if not isinstance(samples, Samples):
+        raise BackendError(
+            f"expected windows, but got {type(samples).__name__}; "
+            "cut them first with unmix.sliding_windows(image, window, step)"
+        )
+    if [a.name for a in samples.layout.descriptor_axes] != ["win_y", "win_x"]:
         raise ShapeError(f"expected windows, from unmix.sliding_windows, but got {samples!r}")
+    shape = samples.layout.descriptor_shape
     if samples.layout.index is not None:
         raise ShapeError(
             "pixels of the windows are left out; a Fourier transform needs all of them"
@@ -111,7 +119,7 @@ def _pixels(samples: Samples) -> ImageBlocks | WindowStack:
     return WindowStack(samples.source, (shape[0], shape[1]))
 
 
-def _without_disc(described: Samples, layout: Layout, k_min: float) -> Samples:
+def _without_disc(described: Samples, k_min: float) -> Samples:
     k_y, k_x = (a.values for a in described.layout.descriptor_axes)
     outside = np.hypot(k_y[:, None], k_x) >= k_min * (1 - 1e-9)
     if not outside.any():

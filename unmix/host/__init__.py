@@ -1,0 +1,1 @@
+"""Faster twins of `unmix.ops` for arrays in main memory."""

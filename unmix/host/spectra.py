@@ -24,8 +24,8 @@ def window_fft(
 ) -> Array:
     """Spectra of the windows of a NumPy image; see `unmix.ops.window_fft`.
 
-    Few columns survive a crop, so that they are chosen before the second direction is transformed. Every
-    temporary but the windows themselves is written over.
+    Few columns survive a crop, so that they are chosen before the second direction is transformed.
+    Every temporary but the windows themselves is written over.
     """
     from scipy.fft import fft, rfft  # 0.3 s to import
 

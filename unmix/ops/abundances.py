@@ -124,7 +124,7 @@ def _solve(
     (n, f), p, dtype = samples.shape, endmembers.shape[0], float_type(samples)
     problem = _reduce(to_host(xp.astype(endmembers, xp.float64)), dtype == xp.float32, sums)
     basis, origin, units = (from_host(v, samples) for v in problem[:2] + problem[3:4])
-    lookup, blocks = _lookup(problem, n, samples), []
+    lookup, blocks = _lookup(problem, n if find is _pivot else 0, samples), []
     step = max(1, min(_BLOCK // (8 * p * p), 2 * _BLOCK // f))  # integer rows are copied
     for start in range(0, max(n, 1), step):
         rows = xp.astype(samples[start : start + step, :], dtype, copy=False)
@@ -239,34 +239,38 @@ def _all(points: Array, p: int, lookup: _Lookup) -> Array:
 
 
 def _pivot(points: Array, p: int, lookup: _Lookup) -> Array:
-    """Return abundances on the supports where neither they nor the multipliers are negative.
-
-    All endmembers with a negative one change sides at once; where their number has not fallen for
-    three turns, the first does alone until it falls. This ends: it is a linear complementarity
-    problem with a P-matrix, as over the simplex ``|a V - y|^2`` has the minimum and the signs of
-    ``|u (V - y, 1) - (0, 1)|^2`` over ``u >= 0``. Rounding is met by a tolerance that grows late.
-    """
+    """Return abundances on the supports where neither they nor the multipliers are negative."""
     xp, bits = namespace_of(points), 1 << np.arange(p)
     slack = _ROUNDING * xp.max(xp.abs(points), axis=1, keepdims=True)
     live, places, found = np.arange(points.shape[0]), [], []
-    support, fewest, tries = (np.full(len(live), v) for v in ((1 << p) - 1, p + 1, 3))
+    support = np.full(len(live), (1 << p) - 1)
+    a = xp.zeros_like(lookup(support)[1])
     for turn in count():
         maps, lengths = lookup(support)
         values = (maps @ points[:, :, None])[:, :, 0]
-        wrong = to_host(values < -slack * 4.0 ** max(0, turn - p - 20))
-        number = wrong.sum(axis=1)
-        done, rest = np.flatnonzero(number == 0), np.flatnonzero(number)
-        at = from_host(done, points)
-        value = xp.take(values * lengths, at, axis=0)
-        zero = from_host(support[done, None] & bits == 0, points) | (value < 0)
+        inside = from_host(support[:, None] & bits > 0, points)
+        wrong = values < -slack * 4.0 ** max(0, turn - 5 * p - 20)
+        below = wrong & inside
+        target = xp.where(inside, values * lengths, xp.zeros_like(values))
+        share = xp.where(below, a / xp.where(below, a - target, xp.ones_like(a)), xp.ones_like(a))
+        least = xp.min(share, axis=1, keepdims=True)
+        if turn < QUICK:
+            least = xp.ones_like(least)
+        drop = below & (share <= least)
+        a = a + least * (target - a)
+        a = xp.where((a < 0) | drop, xp.zeros_like(a), a)
+        flip = to_host(xp.where(xp.any(below, axis=1, keepdims=True), drop, wrong))
+        stay = flip.any(axis=1)
+        done, rest = np.flatnonzero(~stay), np.flatnonzero(stay)
         places.append(live[done])
-        found.append(xp.where(zero, xp.zeros_like(value), value))  # NaN stays
+        found.append(xp.take(a, from_host(done, points), axis=0))
         if len(rest) == 0:
             break
+        support = (support ^ flip @ bits)[rest]
         live, at = live[rest], from_host(rest, points)
-        points, slack = xp.take(points, at, axis=0), xp.take(slack, at, axis=0)
-        flip, fell = wrong @ bits, number < fewest
-        support = (support ^ np.where(fell | (tries > 0), flip, flip & -flip))[rest]
-        fewest, tries = np.minimum(number, fewest)[rest], np.where(fell, 3, tries - 1)[rest]
+        points, slack, a = (xp.take(v, at, axis=0) for v in (points, slack, a))
     back = from_host(np.argsort(np.concatenate(places)), points)
     return xp.take(xp.concat(found, axis=0), back, axis=0)
+
+
+QUICK = 5

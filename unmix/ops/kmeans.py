@@ -25,7 +25,7 @@ class Assignment(NamedTuple):
 
 
 def squared_distances(rows: Array, centers: Array, origin: Array) -> Array:
-    """Squared distances less the part that does not depend on the centre.
+    r"""Squared distances less the part that does not depend on the centre.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def squared_distances(rows: Array, centers: Array, origin: Array) -> Array:
     centers : array
         Shape (k, f).
     origin : array
-        Shape (f,): a point amid the data. Products with ``centers - origin`` are small numbers, so that
-        a large common offset costs no digits.
+        Shape (f,): a point amid the data. Products with ``centers - origin`` are small numbers, so
+        that a large common offset costs no digits.
 
     Returns
     -------
     array
-        Shape (n, k): \\|x - c\\|^2 - \\|x - o\\|^2 = \\|c - o\\|^2 - 2 (x - o) . (c - o).
+        Shape (n, k): \|x - c\|^2 - \|x - o\|^2 = \|c - o\|^2 - 2 (x - o) . (c - o).
     """
     xp = namespace_of(rows)
     away = centers - origin
@@ -115,8 +115,8 @@ def merge_assignments(a: Assignment, b: Assignment) -> Assignment:
 def moved_centers(seen: Assignment) -> Array:
     """New centres (s, k, f), float64: the means of the members.
 
-    Empty clusters move to the sample that is farthest from its centre. Of several the first keeps it,
-    and the others are filled in later steps.
+    Empty clusters move to the sample that is farthest from its centre. Of several the first keeps
+    it, and the others are filled in later steps.
     """
     xp = namespace_of(seen.counts)
     means = seen.sums / xp.clip(seen.counts, 1, None)[:, :, None]
@@ -169,8 +169,8 @@ def race(
 ) -> tuple[Seed, Array]:
     """Draw the next k-means++ centre of s starts: the sample of least E / d^2.
 
-    With E exponential this picks each sample with probability proportional to d^2, the squared distance
-    to the nearest centre so far, and the pick does not depend on how the table is cut.
+    With E exponential this picks each sample with probability proportional to d^2, the squared
+    distance to the nearest centre so far, and the pick does not depend on how the table is cut.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def transform(name: str, **options: float) -> Callable[[Array], Array]:
         )
     if name == "clip":
         low, high = options.get("low"), options.get("high")
-        if low is None and high is None or (low is not None and high is not None and low > high):
+        if (low is None and high is None) or not (low is None or high is None or low <= high):
             raise ParameterError(
                 f"clip got low={low} and high={high}; expected at least one, low <= high"
             )
@@ -98,9 +98,11 @@ def pooled(columns: Statistics, counts: HostArray | None) -> Statistics:
     xp = namespace_of(columns.total)
     m = np.ones(columns.total.shape[1]) if counts is None else counts
     m = from_host(m, columns.total, xp.float64)
-    sums = [xp.sum(s * m, axis=1, keepdims=True) for s in columns[:3]]
+    count, total, squares = (xp.sum(s * m, axis=1, keepdims=True) for s in columns[:3])
     return Statistics(
-        *sums,
+        count,
+        total,
+        squares,
         xp.min(columns.low, axis=1, keepdims=True),
         xp.max(columns.high, axis=1, keepdims=True),
     )

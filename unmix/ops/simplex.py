@@ -1,8 +1,8 @@
 """N-FINDR: the samples that span the simplex of largest volume.
 
-Exchanging vertex j for a sample x multiplies the volume by the modulus of x's barycentric coordinate j,
-because the determinant is linear in the column that is replaced. So one search over all samples, for all
-starts at once, is one matrix product, and its winner is an argmax.
+Exchanging vertex j for a sample x multiplies the volume by the modulus of x's barycentric
+coordinate j, because the determinant is linear in the column that is replaced. So one search over
+all samples, for all starts at once, is one matrix product, and its winner is an argmax.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._arrays import device_of, from_host, generator, namespace_of, to_host
+from .._arrays import from_host, generator, namespace_of, to_host
 from .._errors import DataError
 from .._typing import Array, HostArray
 
 MAX_SWEEPS = 100
 """Volumes rise strictly, so that the search ends; real data take 2 to 8 sweeps."""
 GAIN = 1 + 1e-9
-"""Least factor in volume that an exchange must bring: above the rounding of float64 determinants."""
+"""Least factor in volume that an exchange must bring: above the rounding of determinants."""
 
 
 class Found(NamedTuple):
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
 
 Search = Callable[[HostArray, HostArray], Found]
-"""(forms (s, d), offsets (s,)) -> the sample with the largest \\|form . x + offset\\| for each form."""
+"""(forms (s, d), offsets (s,)) -> the sample of the largest modulus of each form."""
 
 
 class Simplex(NamedTuple):
@@ -47,7 +47,7 @@ class Simplex(NamedTuple):
 
 
 def largest_forms(points: Array, forms: HostArray, offsets: HostArray) -> tuple[Array, Array]:
-    """Largest modulus of linear forms over all points; ties go to the lowest position.
+    r"""Largest modulus of linear forms over all points; ties go to the lowest position.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def largest_forms(points: Array, forms: HostArray, offsets: HostArray) -> tuple[
     Returns
     -------
     values, positions : array
-        Shapes (s,): max over n of \\|points . form + offset\\|, and where.
+        Shapes (s,): max over n of \|points . form + offset\|, and where.
 
     Examples
     --------
@@ -111,8 +111,8 @@ def nfindr(points: Array, n_endmembers: int, *, n_starts: int = 10, key: int = 0
     Notes
     -----
     Winter, Proc. SPIE 3753, 266 (1999). The deterministic start takes the sample farthest from the
-    mean and then, one by one, the sample farthest from the affine hull of those taken: ATGP (Ren and
-    Chang, IEEE TAES 39, 1232 (2003)) in the affine subspace.
+    mean and then, one by one, the sample farthest from the affine hull of those taken: ATGP (Ren
+    and Chang, IEEE TAES 39, 1232 (2003)) in the affine subspace.
 
     Examples
     --------
@@ -152,8 +152,9 @@ def random_starts(n: int, n_endmembers: int, n_starts: int, key: int) -> HostArr
 def grow_simplex(search: Search, first: int, point: HostArray) -> tuple[HostArray, HostArray]:
     """Take the sample farthest from the affine hull of those taken, until there are d + 1.
 
-    In d dimensions a distance from a hull is not one linear form but the norm of d - k of them. Each
-    step takes the largest of those forms and turns the basis so that the next ones are orthogonal.
+    In d dimensions a distance from a hull is not one linear form but the norm of d - k of them.
+    Each step takes the largest of those forms and turns the basis so that the next ones are
+    orthogonal.
     """
     d = len(point)
     numbers, points = [first], [point]

@@ -82,7 +82,7 @@ def window_fft(
     rows: HostArray | None = None,
     columns: HostArray | None = None,
 ) -> Array:
-    """Fourier transform of every sliding window of an image: mean off, taper, FFT, modulus.
+    r"""Fourier transform of every sliding window of an image: mean off, taper, FFT, modulus.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def window_fft(
     taper : str
         See `taper_weights`.
     output : {"amplitude", "power", "complex"}
-        \\|F\\|, \\|F\\|^2 or F.
+        \|F\|, \|F\|^2 or F.
     fft_shape : (int, int), optional
         Size of the transform; larger than the window it interpolates the spectrum.
     rows, columns : numpy.ndarray of int, optional
@@ -102,9 +102,10 @@ def window_fft(
     Returns
     -------
     array
-        Shape (..., grid_y, grid_x, rows, columns), same namespace and device; float32 for input of up
-        to 32-bit floats or 16-bit integers, else float64 (complex64 and complex128). The transform is
-        unitary: the sum of the power over the whole plane is the sum of squares of the tapered window.
+        Shape (..., grid_y, grid_x, rows, columns), same namespace and device; float32 for input of
+        up to 32-bit floats or 16-bit integers, else float64 (complex64 and complex128). The
+        transform is unitary: the sum of the power over the whole plane is the sum of squares of the
+        tapered window.
 
     Raises
     ------

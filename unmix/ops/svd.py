@@ -1,7 +1,8 @@
 """Principal components of a table: covariance in one pass, or block Krylov iteration.
 
 Both take the table in parts. A part's moments can be merged with another's, and a product with the
-covariance is the sum of the parts' products, so that the same code serves one array and a hundred tiles.
+covariance is the sum of the parts' products, so that the same code serves one array and a hundred
+tiles.
 """
 
 from __future__ import annotations
@@ -9,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from .._arrays import device_of, from_host, generator, linalg, namespace_of
 from .._typing import Array, HostArray
 
 OVERSAMPLING = 10
-"""Extra directions in the sketch (Halko, Martinsson and Tropp, SIAM Rev. 53, 217 (2011), section 4.2)."""
+"""Extra directions in the sketch: Halko, Martinsson and Tropp, SIAM Rev. 53, 217 (2011), 4.2."""
 MAX_BLOCKS = 10
 """Products with the covariance at the most."""
-KRYLOV_TOLERANCE = 1e-6
+KRYLOV_TOLERANCE = 1e-4
 """Stop when one more block captures less than this fraction more of the variance."""
 
 
@@ -41,8 +40,8 @@ def covariance(rows: Array) -> Moments:
     Returns
     -------
     Moments
-        ``n``, ``mean`` (f,) and ``scatter`` (f, f) = sum of (x - mean)(x - mean)^T in float64. Divided
-        by n - 1 the scatter is the covariance.
+        ``n``, ``mean`` (f,) and ``scatter`` (f, f) = sum of (x - mean)(x - mean)^T in float64.
+        Divided by n - 1 the scatter is the covariance.
 
     Examples
     --------
@@ -93,7 +92,7 @@ class Sketch(NamedTuple):
 
 
 def sketch(rows: Array, q: Array, center: Array) -> Sketch:
-    """One part of a product with the scatter matrix, in one read of ``rows`` and without a centred copy.
+    """One part of a product with the scatter matrix: one read of ``rows``, no centred copy.
 
     Parameters
     ----------
@@ -111,12 +110,14 @@ def sketch(rows: Array, q: Array, center: Array) -> Sketch:
     """
     xp = namespace_of(rows)
     q, c = (xp.astype(a, rows.dtype) for a in (q, center))
-    y = xp.matmul(rows, q) - xp.matmul(c[None, :], q)
     n = rows.shape[0]
-    total_y = xp.sum(y, axis=0, dtype=xp.float64)
-    product = xp.astype(xp.matmul(rows.T, y), xp.float64) - center[:, None] * total_y
-    total = _sum(rows) - n * center
-    squares = _sum(xp.vecdot(rows, rows)[:, None])[0]
+    y = xp.matmul(rows, q) - xp.matmul(c[None, :], q)
+    # a column of ones beside y: the same read of the rows gives their sum
+    both = xp.concat([y, xp.ones_like(y[:, :1])], axis=1)
+    products = xp.astype(xp.matmul(rows.T, both), xp.float64)
+    product = products[:, :-1] - center[:, None] * xp.sum(y, axis=0, dtype=xp.float64)
+    total = products[:, -1] - n * center
+    squares = xp.sum(xp.vecdot(rows, rows), dtype=xp.float64)
     squares = squares - 2 * xp.sum(center * total) - n * xp.sum(center * center)
     return Sketch(n, total, float(squares), product)
 
@@ -126,14 +127,10 @@ def merge_sketch(a: Sketch, b: Sketch) -> Sketch:
     return Sketch(a.n + b.n, a.total + b.total, a.squares + b.squares, a.product + b.product)
 
 
-def _sum(rows: Array) -> Array:
-    """Column sums in float64: a mean that is off in float32 turns whole components."""
-    xp = namespace_of(rows)
-    return xp.sum(rows, axis=0, dtype=xp.float64)
-
-
 def _mean(rows: Array) -> Array:
-    return _sum(rows) / rows.shape[0]
+    """Mean row in float64: one that is off in float32 turns whole components."""
+    xp = namespace_of(rows)
+    return xp.sum(rows, axis=0, dtype=xp.float64) / rows.shape[0]
 
 
 class Subspace(NamedTuple):
@@ -155,8 +152,8 @@ def block_krylov(
 ) -> Subspace:
     """Leading eigenpairs of the scatter matrix from a few passes over the table.
 
-    Every block of the Krylov space is kept and the pairs are read off by Rayleigh-Ritz, which needs no
-    pass of its own: Musco and Musco, NeurIPS 28 (2015), algorithm 2.
+    Every block of the Krylov space is kept and the pairs are read off by Rayleigh-Ritz, which needs
+    no pass of its own: Musco and Musco, NeurIPS 28 (2015), algorithm 2.
 
     Parameters
     ----------
@@ -232,8 +229,8 @@ def randomized_svd(
     Returns
     -------
     u, s, vt : array
-        Shapes (n, n_components), (n_components,) and (n_components, f), in the namespace and dtype of
-        ``x``. The largest entry of each row of ``vt`` is positive.
+        Shapes (n, n_components), (n_components,) and (n_components, f), in the namespace and dtype
+        of ``x``. The largest entry of each row of ``vt`` is positive.
 
     Examples
     --------

@@ -37,8 +37,8 @@ def sliding_windows(
     Returns
     -------
     array
-        Shape (..., grid_y, grid_x, win_y, win_x), same namespace, device and dtype: a view where the
-        backend has strided views, else a copy.
+        Shape (..., grid_y, grid_x, win_y, win_x), same namespace, device and dtype: a view where
+        the backend has strided views, else a copy.
 
     Raises
     ------

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from .. import ops
 from .._door import as_image
 from .._errors import ParameterError, ShapeError
 from .._samples import Samples
-from .._sources import ImageBlocks, WindowSource
+from .._sources import ArraySource, ImageBlocks, WindowSource
 from .._typing import Array, HostArray
 from ..layout import Axis, Layout, WindowGrid
 
@@ -43,8 +42,8 @@ def sliding_windows(
     -------
     Samples
         Map axes (..., grid_y, grid_x), coordinates of the windows' centres in the image's units;
-        descriptor axes (win_y, win_x), distances from the centre. Nothing is copied. The fraction of
-        each window inside the image is in ``layout.windows.coverage``.
+        descriptor axes (win_y, win_x), distances from the centre. Nothing is copied. The fraction
+        of each window inside the image is in ``layout.windows.coverage``.
 
     Raises
     ------
@@ -87,8 +86,8 @@ def sliding_windows(
     )
 
 
-def _whole_pair(value: int | tuple[int, int], what: str) -> tuple[int, int]:
-    values = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+def _whole_pair(value: Any, what: str) -> tuple[int, int]:
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
     if len(values) != 2 or not whole:
         raise ShapeError(f"{what} is {value!r}; expected a whole number of pixels or two, (y, x)")
@@ -115,7 +114,8 @@ def overlap_add(samples: Samples) -> Samples:
     Parameters
     ----------
     samples : Samples
-        Windows (..., grid_y, grid_x | win_y, win_x) of a whole regular grid: raw, denoised or changed.
+        Windows (..., grid_y, grid_x | win_y, win_x) of a whole regular grid: raw, denoised or
+        changed.
 
     Returns
     -------
@@ -151,12 +151,10 @@ def overlap_add(samples: Samples) -> Samples:
     corners = [c - o for c, o in zip(grid.corners, low, strict=True)]
     image = ops.overlap_add(samples.to_array(), corners[0], corners[1], (sizes[0], sizes[1]))
     inside = [slice(-o, n - o) for o, n in zip(low, grid.image_shape, strict=True)]
-    return _image_samples(samples, image[(..., *inside)], replace(grid))
+    return _image_samples(samples, image[(..., *inside)], grid)
 
 
 def _image_samples(samples: Samples, image: Array, grid: WindowGrid) -> Samples:
-    from .._sources import ArraySource
-
     *lead, y, x = samples.layout.map_axes
     win = samples.layout.descriptor_axes
     axes = [
