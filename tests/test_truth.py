@@ -17,6 +17,27 @@ import unmix as um
 Host = np.ndarray[Any, Any]
 
 
+@pytest.fixture(scope="module")
+def scene() -> um.synthetic.Scene:
+    return um.synthetic.superlattice_phases((1024, 1024), amplitude=0.6, counts=2.0)
+
+
+@pytest.fixture(scope="module")
+def samples(scene: um.synthetic.Scene) -> um.Samples:
+    return um.window_fft(um.sliding_windows(scene.image, 64, 8)).keep()
+
+
+@pytest.fixture(scope="module")
+def pure(scene: um.synthetic.Scene) -> Host:
+    return scene.pure_windows(64, 8)
+
+
+@pytest.fixture(scope="module")
+def file() -> dict[str, Host]:
+    with np.load(Path(__file__).parent / "data" / "two_phase_seed1.npz") as stored:
+        return dict(stored)
+
+
 def best_match(found: Host, truth: Host, n: int) -> tuple[int, ...]:
     """Return the order of ``found`` classes that agrees best with the truth."""
     return max(permutations(range(n)), key=lambda p: np.sum(np.asarray(p)[found] == truth))
@@ -27,19 +48,7 @@ def cosine(a: Host, b: Host) -> float:
 
 
 class TestThreeSuperlattices:
-    """The lecture's ideal case: one lattice, three phases that differ in their superlattice alone."""
-
-    @pytest.fixture(scope="class")
-    def scene(self) -> um.synthetic.Scene:
-        return um.synthetic.superlattice_phases((1024, 1024), amplitude=0.6, counts=2.0)
-
-    @pytest.fixture(scope="class")
-    def samples(self, scene: um.synthetic.Scene) -> um.Samples:
-        return um.window_fft(um.sliding_windows(scene.image, 64, 8)).keep()
-
-    @pytest.fixture(scope="class")
-    def pure(self, scene: um.synthetic.Scene) -> Host:
-        return scene.pure_windows(64, 8)
+    """One lattice, three phases that differ in their superlattice alone."""
 
     def test_nfindr_maps_classify_the_pure_windows(self, samples: um.Samples, pure: Host) -> None:
         model = um.nfindr(samples, 3)
@@ -64,11 +73,6 @@ class TestThreeSuperlattices:
 
 class TestTwoPhases:
     """A hexagonal phase beside one whose superlattice lacks a pair of spots."""
-
-    @pytest.fixture(scope="class")
-    def file(self) -> dict[str, Host]:
-        with np.load(Path(__file__).parent / "data" / "two_phase_seed1.npz") as stored:
-            return dict(stored)
 
     def truth(self, file: dict[str, Host], window: int) -> Host:
         """Return the taper-weighted mean of the true weight in each window."""
@@ -100,7 +104,7 @@ class TestTwoPhases:
     def test_kmeans_accuracy(
         self, file: dict[str, Host], window: int, k_max: float, taper: str, accuracy: float
     ) -> None:
-        # The published 0.980 and 0.986 are of a symmetric Hann taper; the periodic one moves 3 windows.
+        # The published .980 and .986 are of a symmetric Hann taper: the periodic one moves three.
         windows = um.sliding_windows(file["image"], window, 8)
         labels = um.kmeans(um.window_fft(windows, k_max=k_max, taper=taper), 2).labels
         right = labels == (self.truth(file, window) > 0.5)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-# float32 carries 6e-8 and float64 1.1e-16 of relative rounding; an operation multiplies that by what
-# it sums over, and by the condition of its problem.
+# float32 carries 6e-8 and float64 1.1e-16 of relative rounding; an operation multiplies that by
+# what it sums over, and by the condition of its problem.
 TOLERANCES: dict[str, dict[str, float]] = {
     # log2(4096) butterflies of random sign, relative to the largest entry
     "window_fft": {"float32": 2e-6, "float64": 1e-14},
