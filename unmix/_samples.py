@@ -98,7 +98,7 @@ class Samples:
     def dtype(self) -> Any:
         """The type that values are computed in."""
         like = self.source.like
-        return like.dtype if self.is_complex else as_float(like[:0]).dtype
+        return like.dtype if self.is_complex else as_float(like).dtype
 
     @property
     def is_complex(self) -> bool:
@@ -193,6 +193,7 @@ class Samples:
             rows.ndim - 1,
             chunks=self.source.chunks,
             weighted=self.layout.multiplicity is not None,
+            kept_from=self.source.bytes_per_sample,
         )
         return replace(self, source=source, record=self.record.then("keep", {}))
 

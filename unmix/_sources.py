@@ -22,7 +22,7 @@ class Source(Protocol):
 
     @property
     def like(self) -> Array:
-        """Any array of the namespace, device and dtype of the rows."""
+        """An empty array of the namespace, device and dtype of the rows."""
 
     @property
     def bytes_per_sample(self) -> int:
@@ -57,6 +57,8 @@ class ArraySource:
         Chunk sizes along the map axes.
     weighted : bool
         Whether rows were multiplied by the weights of their layout already.
+    kept_from : int, optional
+        Memory per sample of the source that was kept here: tiles, and so all bits, stay as they were.
     """
 
     array: Any
@@ -65,15 +67,18 @@ class ArraySource:
     in_memory: bool = True
     chunks: tuple[int, ...] | None = None
     weighted: bool = False
+    kept_from: int | None = None
 
     @property
     def like(self) -> Array:
         if self.in_memory:
-            return self.array
+            return self.array[:0, ...]
         return np.empty(0, dtype=self.array.dtype)
 
     @property
     def bytes_per_sample(self) -> int:
+        if self.kept_from is not None:
+            return self.kept_from
         entries = int(np.prod([self.array.shape[a] for a in self.axes[self.n_map :]], initial=1))
         return entries * 16
 
@@ -225,7 +230,7 @@ class SpectrumSource:
 
     @property
     def like(self) -> Array:
-        pixel = as_float(self.pixels.source.like[:0])
+        pixel = as_float(self.pixels.source.like)
         if self.output != "complex":
             return pixel
         xp = namespace_of(pixel)
@@ -238,7 +243,7 @@ class SpectrumSource:
         return (
             2
             * entries
-            * (4 if str(as_float(self.pixels.source.like[:0]).dtype).endswith("32") else 8)
+            * (4 if str(as_float(self.pixels.source.like).dtype).endswith("32") else 8)
         )
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
