@@ -68,14 +68,11 @@ def float_type(array: Array) -> Any:
     """
     xp = namespace_of(array)
     dtype = array.dtype
-    if xp.isdtype(dtype, "complex floating"):
-        return xp.float32 if dtype == xp.complex64 else xp.float64
-    if xp.isdtype(dtype, "real floating"):
-        return xp.float64 if dtype == xp.float64 else xp.float32
-    narrow = [
-        getattr(xp, name) for name in ("int8", "uint8", "int16", "uint16") if hasattr(xp, name)
-    ]
-    return xp.float32 if any(dtype == d for d in narrow) else xp.float64
+    # by size and not by name: NumPy's types of another byte order are not equal to its own
+    if xp.isdtype(dtype, ("real floating", "complex floating")):
+        return xp.float32 if xp.finfo(dtype).bits <= 32 else xp.float64
+    narrow = xp.isdtype(dtype, "integral") and xp.iinfo(dtype).bits <= 16
+    return xp.float32 if narrow else xp.float64
 
 
 def as_float(array: Array) -> Array:
@@ -109,7 +106,7 @@ def require_finite(array: Array, what: str) -> Array:
         return array
     if bool(xp.all(xp.isfinite(array))):
         return array
-    bad = np.argwhere(~np.isfinite(to_host(array)))
+    bad = np.argwhere(~to_host(xp.isfinite(array)))
     place = tuple(int(i) for i in bad[0])
     raise DataError(
         f"{what} holds {len(bad)} values that are NaN or infinite, the first at {place}; "
@@ -126,11 +123,7 @@ def to_host(array: Array) -> HostArray:
         return np.asarray(array.get())
     if is_torch(xp):
         return np.asarray(array.detach().cpu().numpy())
-    return (
-        np.asarray(compat.to_device(array, "cpu"))
-        if hasattr(array, "__array__")
-        else np.from_dlpack(array)
-    )
+    return np.asarray(np.from_dlpack(array))
 
 
 def from_host(values: Any, like: Array, dtype: Any = None) -> Array:
@@ -143,7 +136,8 @@ def from_host(values: Any, like: Array, dtype: Any = None) -> Array:
         dtype = getattr(xp, values.dtype.name if values.dtype != np.bool_ else "bool")
     if not values.flags.writeable:  # torch warns about memory that it must not write to
         values = values.copy()
-    return xp.asarray(np.ascontiguousarray(values), dtype=dtype, device=device_of(like))
+    values = np.asarray(values, dtype=values.dtype.newbyteorder("="), order="C")
+    return xp.asarray(values, dtype=dtype, device=device_of(like))
 
 
 class _HostExtension:

@@ -76,7 +76,7 @@ def explain(op: str, *arrays: Array, **options: Any) -> list[tuple[str, str]]:
         if route.takes(xp):
             why = route.declines(*arrays, **options)
         else:
-            why = f"not for arrays of {namespace_name(xp)}"
+            why = f"it is not for arrays of {namespace_name(xp)}"
         said.append((route.target, why or "runs"))
         if why is None:
             return said

@@ -130,7 +130,9 @@ class Samples:
         rows = self.source.read(where, self.layout.kept(where))
         rows = rows if self.is_complex else as_float(rows)
         weights = None if self._holds_weighted else self.layout.weights(rows)
-        return Tile(where, rows if weights is None else rows * weights, self.layout)
+        if weights is not None:
+            rows *= weights  # in place: rows that share features were just computed
+        return Tile(where, rows, self.layout)
 
     @property
     def _holds_weighted(self) -> bool:

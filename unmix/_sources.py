@@ -241,9 +241,7 @@ class SpectrumSource:
         # a tapered copy, the complex spectrum and what is written
         entries = int(np.prod(self.pixels.window)) + int(np.prod(self.plane.fft_shape))
         return (
-            2
-            * entries
-            * (4 if str(as_float(self.pixels.source.like).dtype).endswith("32") else 8)
+            2 * entries * (4 if str(as_float(self.pixels.source.like).dtype).endswith("32") else 8)
         )
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:

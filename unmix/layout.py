@@ -55,12 +55,11 @@ class Axis:
 
     def same_as(self, other: Axis) -> bool:
         """Tell whether both axes have the same name, unit and coordinates."""
-        return (
-            self.name == other.name
-            and self.units == other.units
-            and self.size == other.size
-            and np.allclose(self.values, other.values)
-        )
+        if (self.name, self.units, self.size) != (other.name, other.units, other.size):
+            return False
+        # a thousandth of a spacing, whatever the unit: coordinates in metres are tiny numbers
+        near = abs(self.spacing if self.size > 1 else float(self.values.sum())) / 1000
+        return bool(np.allclose(self.values, other.values, rtol=0, atol=near))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +100,9 @@ class WindowGrid:
 
     def select(self, rows: slice, columns: slice) -> WindowGrid:
         """Return the grid of a block of windows."""
-        return replace(self, corners=(self.corners[0][rows], self.corners[1][columns]))
+        step = (self.step[0] * (rows.step or 1), self.step[1] * (columns.step or 1))
+        corners = (self.corners[0][rows], self.corners[1][columns])
+        return replace(self, step=step, corners=corners)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,6 +224,8 @@ class Layout:
         mask = None if self.mask is None else self.mask[slices]
         if mask is not None:
             mask = np.squeeze(mask, axis=drop)
+            if not mask.any():
+                raise ShapeError("every sample of the block is left out; keep at least one")
         return replace(
             self,
             map_axes=tuple(a for i, a in enumerate(axes) if i not in drop),
@@ -290,7 +293,7 @@ def normal_slices(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Slices,
     key = (*key, *(slice(None),) * (len(shape) - len(key)))
     slices, dropped = [], []
     for axis, (k, n) in enumerate(zip(key, shape, strict=True)):
-        if isinstance(k, (int, np.integer)):
+        if isinstance(k, (int, np.integer)) and not isinstance(k, bool):
             if not -n <= k < n:
                 raise ShapeError(f"index {k} is outside of axis {axis} of {n} entries")
             slices.append(slice(int(k) % n, int(k) % n + 1, 1))

@@ -10,7 +10,7 @@ from .. import ops
 from .._arrays import from_host, namespace_of, rng_key, to_host, uniform_per_sample
 from .._door import as_table
 from .._errors import DataError, ParameterError
-from .._fold import fold
+from .._fold import fold, read_rows
 from .._record import Clock
 from .._results import Clusters, Unmixing, one_hot
 from .._samples import Samples, Tile
@@ -84,17 +84,20 @@ def kmeans(
     if tol < 0:
         raise ParameterError(f"tol is {tol}; expected zero or more")
     table = kept_if_it_fits(samples)
-    origin, variance = _mean_and_variance(table)
+    origin, norms, variance = _norms(table)
     if isinstance(init, str):
         if init != "k-means++":
             raise ParameterError(f"init is {init!r}; expected 'k-means++', a model or an array")
-        starts = _plus_plus(table, n_clusters, n_starts, key)
+        starts = _plus_plus(table, n_clusters, n_starts, key, origin, norms)
     else:
         starts = [_given(init, samples, n_clusters)]
     centers, n_iter = ops.lloyd(
-        lambda c: _step(table, c, origin), starts, max_iter=max_iter, tolerance=tol * variance
+        lambda c: _step(table, c, origin, norms),
+        starts,
+        max_iter=max_iter,
+        tolerance=tol * variance,
     )
-    labels, best, inertia = _labels(table, centers, origin)
+    labels, best, inertia = _labels(table, centers, origin, norms)
     labels, center = _by_size(labels, centers[best], n_clusters, n)
     parameters = {
         "n_clusters": n_clusters,
@@ -116,22 +119,29 @@ def kmeans(
     )
 
 
-def _mean_and_variance(samples: Samples) -> tuple[Array, float]:
-    """Mean row, in the computing type, and the mean variance of a feature."""
+def _norms(samples: Samples) -> tuple[Array, Array, float]:
+    """An origin amid the data, squared distances from it, and the mean variance of a feature."""
     xp = samples.xp
     first = samples.tile(samples.plan()[0]).rows
-    near = xp.mean(xp.astype(first, xp.float64), axis=0)
+    origin = xp.astype(xp.mean(xp.astype(first, xp.float64), axis=0), samples.dtype)
+    norms = empty_like(samples.source.like, (*samples.layout.map_shape, 1), 0.0, samples.dtype)
 
-    def update(tile: Tile, _: None, near: Array) -> tuple[int, Array, Array]:
-        away = xp.astype(tile.rows - xp.astype(near, tile.rows.dtype), xp.float64)
-        return away.shape[0], xp.sum(away, axis=0), xp.sum(away * away)
+    def update(tile: Tile, _: Array, origin: Array) -> tuple[tuple[int, Array, Array], Array]:
+        squared = ops.squared_norms(tile.rows, origin)
+        n = tile.rows.shape[0]
+        total = xp.sum(tile.rows, axis=0, dtype=xp.float64) - n * xp.astype(origin, xp.float64)
+        return (n, total, xp.sum(squared, dtype=xp.float64)), squared[:, None]
 
     (n, total, squares), _ = fold(
-        samples, update, lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), state=(near,)
+        samples,
+        update,
+        lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)),
+        state=(origin,),
+        out=norms,
+        label="k-means",
     )
-    shift = total / n
-    variance = float(squares / n - xp.sum(shift * shift)) / samples.layout.n_features
-    return xp.astype(near + shift, samples.dtype), max(variance, 0.0)
+    variance = float(squares / n - xp.sum((total / n) ** 2)) / samples.layout.n_features
+    return origin, norms, max(variance, 0.0)
 
 
 def _given(init: Unmixing | Array, samples: Samples, n_clusters: int) -> Array:
@@ -144,32 +154,39 @@ def _given(init: Unmixing | Array, samples: Samples, n_clusters: int) -> Array:
     return xp.astype(centers, xp.float64)
 
 
-def _step(samples: Samples, centers: Array, origin: Array) -> ops.Assignment:
+def _step(samples: Samples, centers: Array, origin: Array, norms: Array) -> ops.Assignment:
     rows = namespace_of(centers).astype(centers, samples.dtype)
     seen, _ = fold(
         samples,
-        lambda tile, _, c, o: ops.assign(tile.rows, c, o),
+        lambda tile, norm, c, o: (ops.assign(tile.rows, c, o, norm[:, 0]), norm),
         ops.merge_assignments,
         state=(rows, origin),
+        out=norms,
         label="k-means",
     )
     result: ops.Assignment = seen
     return result
 
 
-def _plus_plus(samples: Samples, n_clusters: int, n_starts: int, key: int) -> list[Array]:
+def _plus_plus(
+    samples: Samples, n_clusters: int, n_starts: int, key: int, origin: Array, norms: Array
+) -> list[Array]:
     """Draw the starts, all at once: one pass for each centre."""
     xp = samples.xp
-    squared = empty_like(
-        samples.source.like, (*samples.layout.map_shape, n_starts), 0.0, xp.float64
-    )
+    shape = (*samples.layout.map_shape, n_starts)
+    squared = empty_like(samples.source.like, shape, 1.0, xp.float64)
 
     def update(
         tile: Tile, previous: Array, newest: Array | None, draw: int
     ) -> tuple[ops.Seed, Array]:
+        if newest is not None:
+            _, relative = ops.nearest(tile.rows, newest[:, None, :], origin)
+            now = xp.clip(relative + read_rows(norms, tile), 0, None)
+            now = xp.astype(now, xp.float64)
+            previous = now if draw == 1 else xp.minimum(previous, now)
         uniform = uniform_per_sample(key, 2 + draw, tile.numbers, n_starts)
         exponentials = from_host(-np.log1p(-uniform), tile.rows, xp.float64)
-        return ops.race(tile.rows, previous, newest, exponentials)
+        return ops.race(tile.rows, previous, exponentials), previous
 
     chosen: list[Array] = []
     for draw in range(n_clusters):
@@ -186,16 +203,18 @@ def _plus_plus(samples: Samples, n_clusters: int, n_starts: int, key: int) -> li
     return [starts[i, ...] for i in range(n_starts)]
 
 
-def _labels(samples: Samples, centers: list[Array], origin: Array) -> tuple[Array, int, float]:
+def _labels(
+    samples: Samples, centers: list[Array], origin: Array, norms: Array
+) -> tuple[Array, int, float]:
     """Return the labels and inertia of the best start, and its number."""
     xp = samples.xp
     stacked = xp.astype(xp.stack(centers), samples.dtype)
-    labels = empty_like(
-        samples.source.like, (*samples.layout.map_shape, len(centers)), -1, xp.int32
-    )
+    shape = (*samples.layout.map_shape, len(centers))
+    labels = empty_like(samples.source.like, shape, -1, xp.int32)
 
     def update(tile: Tile, _: Array, c: Array, o: Array) -> tuple[Array, Array]:
-        nearest, squared = ops.nearest(tile.rows, c, o)
+        nearest, relative = ops.nearest(tile.rows, c, o)
+        squared = xp.clip(relative + read_rows(norms, tile), 0, None)
         return xp.sum(squared, axis=0, dtype=xp.float64), nearest
 
     inertia, _ = fold(

@@ -128,14 +128,14 @@ def _subspace(
     d = n_endmembers - 1
     model.layout.require_same_descriptor(samples.layout)
     if model.layout.map_shape != samples.layout.map_shape or model.mean is None or len(model) < d:
+        centred = "" if model.mean is not None else ", fitted without centring"
         raise ParameterError(
-            f"pca has {len(model)} components of a map {model.layout.map_shape}"
-            f"{'' if model.mean is not None else ', fitted without centring'}; "
-            f"expected a centred model of these samples, {samples.layout.map_shape}, with at least {d} components"
+            f"pca has {len(model)} components of a map {model.layout.map_shape}{centred}; expected "
+            f"a centred model of these samples, {samples.layout.map_shape}, with at least {d}"
         )
     spread = np.sqrt(to_host(model.explained_variance)[:d])
     offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
-    eps = np.finfo(to_host(model.maps[:0]).dtype).eps
+    eps = np.finfo(to_host(model.maps[:0, ...]).dtype).eps
     rank = int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
     if rank < d:
         raise DataError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._arrays import as_float
 from .._typing import Array, HostArray
-from ..ops.spectra import Output, modulus, taper_weights
+from ..ops.spectra import Output, modulus, taper_weights, transform_shape
 from ..ops.windows import pair
 from .windows import sliding_windows
 
@@ -31,15 +31,20 @@ def window_fft(
 
     cut = sliding_windows(as_float(image), window, step)
     mean = np.mean(cut, axis=(-2, -1), keepdims=True)
-    n_y, n_x = fft_shape or pair(window)
+    n_y, n_x = transform_shape(window, fft_shape)
     w_y, w_x = (taper_weights(taper, n) for n in pair(window))
     weights = (w_y[:, None] * w_x / np.sqrt(n_y * n_x)).astype(cut.dtype)
     tapered = cut - mean
     tapered *= weights
     spectrum = rfft(tapered, n=n_x, axis=-1, overwrite_x=True)
     if columns is not None:
-        spectrum = spectrum[..., columns]
+        spectrum = spectrum[..., _as_slice(columns)]
     spectrum = fft(spectrum, n=n_y, axis=-2, overwrite_x=True)
-    if rows is not None:
-        spectrum = spectrum[..., rows, :]
-    return modulus(spectrum, output)
+    described = modulus(spectrum, output)  # half the bytes of the spectrum, so rows are moved last
+    return described if rows is None else described[..., rows, :]
+
+
+def _as_slice(numbers: HostArray) -> slice | HostArray:
+    """Columns that follow one another are a view, not a copy."""
+    first, stop = int(numbers[0]), int(numbers[-1]) + 1
+    return slice(first, stop) if np.array_equal(numbers, np.arange(first, stop)) else numbers

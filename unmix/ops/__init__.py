@@ -11,6 +11,7 @@ from .kmeans import (
     merge_seeds,
     nearest,
     race,
+    squared_norms,
 )
 from .scaling import (
     KINDS,
@@ -96,6 +97,7 @@ __all__ = [
     "scaled",
     "sketch",
     "sliding_windows",
+    "squared_norms",
     "taper_weights",
     "transform",
     "ucls",

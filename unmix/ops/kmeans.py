@@ -24,59 +24,52 @@ class Assignment(NamedTuple):
     """The row at that distance, (s, f)."""
 
 
-def squared_distances(rows: Array, centers: Array, origin: Array) -> Array:
-    r"""Squared distances less the part that does not depend on the centre.
-
-    Parameters
-    ----------
-    rows : array
-        Shape (n, f).
-    centers : array
-        Shape (k, f).
-    origin : array
-        Shape (f,): a point amid the data. Products with ``centers - origin`` are small numbers, so
-        that a large common offset costs no digits.
-
-    Returns
-    -------
-    array
-        Shape (n, k): \|x - c\|^2 - \|x - o\|^2 = \|c - o\|^2 - 2 (x - o) . (c - o).
-    """
+def squared_norms(rows: Array, origin: Array) -> Array:
+    r"""Squared distances \|x - o\|^2 of rows (n, f) from a point (f,): shape (n,)."""
     xp = namespace_of(rows)
-    away = centers - origin
-    offset = xp.vecdot(away, away) + 2 * xp.matmul(away, origin)
-    return offset - 2 * xp.matmul(rows, away.T)
+    away = rows - origin
+    return xp.vecdot(away, away)
 
 
 def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
-    """Nearest centre of each row for s starts; ties go to the lowest.
+    r"""Nearest centre of each row for s starts; ties go to the lowest.
 
     Parameters
     ----------
     rows, centers, origin : array
-        Shapes (n, f), (s, k, f) and (f,).
+        Shapes (n, f), (s, k, f) and (f,). The origin is a point amid the data: products are then with
+        the small ``centers - origin``, and a large common offset costs no digits.
 
     Returns
     -------
-    labels, squared : array
-        Shapes (n, s): numbers of centres, and squared distances, not below zero.
+    labels, relative : array
+        Shapes (n, s): numbers of centres, and \|x - c\|^2 - \|x - o\|^2 =
+        \|c - o\|^2 - 2 (x - o) . (c - o).
     """
     xp = namespace_of(rows)
     s, k, f = centers.shape
-    relative = squared_distances(rows, xp.reshape(centers, (s * k, f)), origin)
-    relative = xp.reshape(relative, (rows.shape[0], s, k))
-    away = rows - origin
-    squared = xp.min(relative, axis=2) + xp.vecdot(away, away)[:, None]
-    return xp.argmin(relative, axis=2), xp.clip(squared, 0, None)
+    away = xp.reshape(centers, (s * k, f)) - origin
+    offset = xp.vecdot(away, away) + 2 * xp.matmul(away, origin)
+    # rows along the last axis, and a running minimum: an argmin over a few neighbours is slow
+    relative = xp.reshape(offset[:, None] - 2 * xp.matmul(away, rows.T), (s, k, rows.shape[0]))
+    least = relative[:, 0, :]
+    labels = xp.zeros_like(least, dtype=xp.int32)
+    for j in range(1, k):
+        closer = relative[:, j, :] < least
+        labels = xp.where(closer, xp.asarray(j, dtype=xp.int32, device=device_of(rows)), labels)
+        least = xp.where(closer, relative[:, j, :], least)
+    return labels.T, least.T
 
 
-def assign(rows: Array, centers: Array, origin: Array) -> Assignment:
+def assign(rows: Array, centers: Array, origin: Array, norms: Array) -> Assignment:
     """One part of a step of Lloyd's iteration for s starts, in one read of ``rows``.
 
     Parameters
     ----------
     rows, centers, origin : array
         Shapes (n, f), (s, k, f) and (f,).
+    norms : array
+        Shape (n,): `squared_norms` of the rows.
 
     Returns
     -------
@@ -85,14 +78,15 @@ def assign(rows: Array, centers: Array, origin: Array) -> Assignment:
     """
     xp = namespace_of(rows)
     s, k, f = centers.shape
-    labels, squared = nearest(rows, centers, origin)
-    members = labels[:, :, None] == xp.arange(k, device=device_of(rows))
-    members = xp.reshape(xp.astype(members, rows.dtype), (rows.shape[0], s * k))
-    sums = xp.astype(xp.matmul(members.T, rows), xp.float64)
+    labels, relative = nearest(rows, centers, origin)
+    squared = xp.clip(relative + norms[:, None], 0, None)
+    numbers = xp.arange(k, dtype=labels.dtype, device=device_of(rows))
+    members = xp.astype(labels.T[:, None, :] == numbers[:, None], rows.dtype)
+    sums = xp.matmul(xp.reshape(members, (s * k, rows.shape[0])), rows)
     far = xp.argmax(squared, axis=0)
     return Assignment(
-        xp.reshape(xp.sum(members, axis=0, dtype=xp.float64), (s, k)),
-        xp.reshape(sums, (s, k, f)),
+        xp.sum(members, axis=2, dtype=xp.float64),
+        xp.astype(xp.reshape(sums, (s, k, f)), xp.float64),
         xp.sum(squared, axis=0, dtype=xp.float64),
         xp.astype(xp.max(squared, axis=0), xp.float64),
         xp.take(rows, far, axis=0),
@@ -164,9 +158,7 @@ class Seed(NamedTuple):
     row: Array
 
 
-def race(
-    rows: Array, squared: Array | None, newest: Array | None, exponentials: Array
-) -> tuple[Seed, Array]:
+def race(rows: Array, squared: Array, exponentials: Array) -> Seed:
     """Draw the next k-means++ centre of s starts: the sample of least E / d^2.
 
     With E exponential this picks each sample with probability proportional to d^2, the squared
@@ -176,28 +168,20 @@ def race(
     ----------
     rows : array
         Shape (n, f).
-    squared : array, optional
-        Shape (n, s): squared distances before ``newest`` came.
-    newest : array, optional
-        Shape (s, f): the centre that was drawn last. None: each sample is equally likely.
+    squared : array
+        Shape (n, s): d^2, or ones for the first centre.
     exponentials : array
         Shape (n, s).
 
     Returns
     -------
-    Seed, squared
-        Times (s,) and rows (s, f) of the winners, and the squared distances (n, s) now.
+    Seed
+        Times (s,) and rows (s, f) of the winners.
     """
     xp = namespace_of(rows)
-    if newest is None:
-        squared = xp.full_like(exponentials, xp.inf)
-        times = exponentials
-    else:
-        _, now = nearest(rows, newest[:, None, :], newest[0, :])
-        squared = xp.minimum(squared, xp.astype(now, exponentials.dtype))
-        times = xp.where(squared > 0, exponentials / xp.where(squared > 0, squared, 1.0), xp.inf)
-    first = xp.argmin(times, axis=0)
-    return Seed(xp.min(times, axis=0), xp.take(rows, first, axis=0)), squared
+    open_to = squared > 0
+    times = xp.where(open_to, exponentials / xp.where(open_to, squared, 1.0), xp.inf)
+    return Seed(xp.min(times, axis=0), xp.take(rows, xp.argmin(times, axis=0), axis=0))
 
 
 def merge_seeds(a: Seed, b: Seed) -> Seed:
@@ -237,16 +221,17 @@ def kmeans(
     >>> rows = np.asarray([[0.0], [1.0], [9.0], [10.0]])
     >>> labels, centers, inertia = um.ops.kmeans(rows, rows[:2])
     >>> labels, centers.ravel(), inertia
-    (array([0, 0, 1, 1]), array([0.5, 9.5]), 1.0)
+    (array([0, 0, 1, 1], dtype=int32), array([0.5, 9.5]), 1.0)
     """
     xp = namespace_of(rows, centers)
     origin = xp.astype(xp.mean(rows, axis=0), rows.dtype)
-    start = [xp.astype(centers, xp.float64)]
+    norms = squared_norms(rows, origin)
     found, _ = lloyd(
-        lambda c: assign(rows, xp.astype(c, rows.dtype), origin),
-        start,
+        lambda c: assign(rows, xp.astype(c, rows.dtype), origin, norms),
+        [xp.astype(centers, xp.float64)],
         max_iter=max_iter,
         tolerance=tolerance,
     )
-    labels, squared = nearest(rows, xp.astype(found[0], rows.dtype)[None, ...], origin)
+    labels, relative = nearest(rows, xp.astype(found[0], rows.dtype)[None, ...], origin)
+    squared = xp.clip(relative[:, 0] + norms, 0, None)
     return labels[:, 0], found[0], float(xp.sum(squared, dtype=xp.float64))

@@ -31,12 +31,12 @@ def transform(name: str, **options: float) -> Callable[[Array], Array]:
             )
         return lambda x: namespace_of(x).clip(x, low, high)
     scale = options.get("scale", 1.0)
-    if scale <= 0:
+    if not 0 < scale < np.inf:
         raise ParameterError(f"scale is {scale}; expected a positive number")
 
     def root_or_log(x: Array) -> Array:
         xp = namespace_of(x)
-        least = float(xp.min(x)) if x.size or x.shape[0] else 0.0
+        least = 0.0 if 0 in x.shape else float(xp.min(x))
         if least < 0 and not (name == "log1p" and least > -scale):
             raise DataError(f"{name} of {least:g} is not a number; clip the values at zero first")
         return xp.sqrt(x) if name == "sqrt" else xp.log1p(x / scale)

@@ -14,13 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from .._arrays import from_host, generator, namespace_of, to_host
-from .._errors import DataError
+from .._errors import DataError, ShapeError
 from .._typing import Array, HostArray
 
 MAX_SWEEPS = 100
 """Volumes rise strictly, so that the search ends; real data take 2 to 8 sweeps."""
 GAIN = 1 + 1e-9
 """Least factor in volume that an exchange must bring: above the rounding of determinants."""
+
+ROUNDING = 16
+"""Distances under this many units in the last place of the coordinates are none."""
 
 
 class Found(NamedTuple):
@@ -105,6 +108,8 @@ def nfindr(points: Array, n_endmembers: int, *, n_starts: int = 10, key: int = 0
 
     Raises
     ------
+    ShapeError
+        If the points have another number of coordinates.
     DataError
         If all points lie in a subspace of lower dimension.
 
@@ -123,6 +128,11 @@ def nfindr(points: Array, n_endmembers: int, *, n_starts: int = 10, key: int = 0
     >>> found.numbers, found.volume
     (array([0, 1, 3]), 0.5)
     """
+    if points.ndim != 2 or points.shape[1] != n_endmembers - 1:
+        raise ShapeError(
+            f"the points have shape {tuple(points.shape)}; expected (n, {n_endmembers - 1}): "
+            f"one coordinate less than the {n_endmembers} endmembers"
+        )
     xp = namespace_of(points)
 
     def search(forms: HostArray, offsets: HostArray) -> Found:
@@ -134,7 +144,8 @@ def nfindr(points: Array, n_endmembers: int, *, n_starts: int = 10, key: int = 0
 
     origin = to_host(xp.mean(points, axis=0)).astype(float)
     _, first = farthest_point(points, origin)
-    start = grow_simplex(search, first, to_host(points[first, :]).astype(float))
+    corner = to_host(points[first, :]).astype(float)
+    start = grow_simplex(search, first, corner, float(xp.finfo(points.dtype).eps))
     drawn = random_starts(points.shape[0], n_endmembers, n_starts, key)
     taken = xp.take(points, from_host(drawn.ravel(), points), axis=0)
     starts = to_host(taken).astype(float).reshape(*drawn.shape, points.shape[1])
@@ -149,20 +160,24 @@ def random_starts(n: int, n_endmembers: int, n_starts: int, key: int) -> HostArr
     return np.asarray(drawn, dtype=np.int64).reshape(n_starts, n_endmembers)
 
 
-def grow_simplex(search: Search, first: int, point: HostArray) -> tuple[HostArray, HostArray]:
+def grow_simplex(
+    search: Search, first: int, point: HostArray, eps: float = 0.0
+) -> tuple[HostArray, HostArray]:
     """Take the sample farthest from the affine hull of those taken, until there are d + 1.
 
     In d dimensions a distance from a hull is not one linear form but the norm of d - k of them.
     Each step takes the largest of those forms and turns the basis so that the next ones are
-    orthogonal.
+    orthogonal. A distance below the rounding of coordinates, of which ``eps`` is the unit, is none.
     """
     d = len(point)
     numbers, points = [first], [point]
-    normals = np.eye(d)
+    normals, least = np.eye(d), 0.0
     while len(points) < d + 1:
         found = search(normals, -normals @ points[0])
         best = int(np.argmax(found.value))
-        if found.value[best] <= 0:
+        if len(points) == 1:
+            least = ROUNDING * eps * float(found.value[best] + np.max(np.abs(point)))
+        if found.value[best] <= least:
             raise DataError(
                 f"the samples span {len(points) - 1} dimensions; {d + 1} endmembers need {d}: "
                 f"ask for at most {len(points)} endmembers"

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._arrays import as_float, fft, from_host, namespace_of
 from .._dispatch import dispatched
-from .._errors import ParameterError
+from .._errors import ParameterError, ShapeError
 from .._typing import Array, HostArray
 from .windows import pair, sliding_windows
 
@@ -128,7 +128,7 @@ def window_fft(
     mean = xp.mean(cut, axis=(-2, -1), keepdims=True)
     w_y, w_x = (from_host(taper_weights(taper, n), cut, cut.dtype) for n in pair(window))
     cut = (cut - mean) * (w_y[:, None] * w_x)
-    n_y, n_x = fft_shape or pair(window)
+    n_y, n_x = transform_shape(window, fft_shape)
     spectrum = fft(cut).rfft(cut, n=n_x, axis=-1)
     if columns is not None:
         spectrum = xp.take(spectrum, from_host(columns, cut), axis=-1)
@@ -136,6 +136,20 @@ def window_fft(
     if rows is not None:
         spectrum = xp.take(spectrum, from_host(rows, cut), axis=-2)
     return modulus(spectrum / float(np.sqrt(n_y * n_x)), output)
+
+
+def transform_shape(
+    window: int | tuple[int, int], fft_shape: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Return the size of the transform, which must hold a window."""
+    least = pair(window)
+    n_y, n_x = least if fft_shape is None else pair(fft_shape)
+    if n_y < least[0] or n_x < least[1]:
+        raise ShapeError(
+            f"the transform of {n_y} x {n_x} is smaller than the window of "
+            f"{least[0]} x {least[1]} pixels; expected at least that"
+        )
+    return n_y, n_x
 
 
 def modulus(spectrum: Array, output: Output) -> Array:

@@ -177,7 +177,8 @@ def block_krylov(
     product = basis
     block, captured = omega, -1.0
     while True:
-        block = _orthonormalised(block, basis)
+        # the last block takes what is left of the space
+        block = _orthonormalised(block[:, : f - basis.shape[1]], basis)
         seen = pass_over(block, center)
         shift = seen.total / seen.n
         # about the exact mean: (x - m) = (x - c) - shift
@@ -187,7 +188,7 @@ def block_krylov(
         small = xp.matmul(basis.T, product)
         values, vectors = eigenpairs((small + small.T) / 2, n_components)
         now = float(xp.sum(values))
-        full = basis.shape[1] + width > f or basis.shape[1] >= MAX_BLOCKS * width
+        full = basis.shape[1] >= min(f, MAX_BLOCKS * width)
         if full or now - captured <= KRYLOV_TOLERANCE * abs(now):
             break
         block, captured = block_product, now

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from operator import index
+
 import numpy as np
 
-from .._arrays import device_of, from_host, namespace_of
+from .._arrays import as_float, device_of, from_host, namespace_of
 from .._dispatch import dispatched
 from .._errors import ShapeError
 from .._typing import Array, HostArray
@@ -12,8 +14,13 @@ from .._typing import Array, HostArray
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     """Return (y, x) from one number or from two."""
-    y, x = (value, value) if isinstance(value, (int, np.integer)) else value
-    return int(y), int(x)
+    try:
+        y, x = (value, value) if isinstance(value, (int, np.integer)) else value
+        return index(y), index(x)
+    except (TypeError, ValueError):
+        raise ShapeError(
+            f"{value!r} came as a size in pixels; expected a whole number or two, (y, x)"
+        ) from None
 
 
 def corners(size: int, window: int, step: int) -> HostArray:
@@ -110,6 +117,9 @@ def overlap_add(
     >>> bool(np.all(back == image))
     True
     """
+    xp = namespace_of(windows)
+    if not xp.isdtype(windows.dtype, "complex floating"):
+        windows = as_float(windows)
     rows = _add_along(windows, corners_y, shape[0], axis=-2)
     total = _add_along(rows, corners_x, shape[1], axis=-1)
     count = np.multiply.outer(

@@ -1,0 +1,49 @@
+"""A whole analysis: 2048 x 2048 pixels, 62,001 windows, PCA, N-FINDR and abundances."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import ClassVar
+
+import unmix as um
+
+from .common import image
+
+
+class FromImageToAbundances:
+    """Within a budget the spectra are computed in every pass; kept, or with room for them, once."""
+
+    params: ClassVar[list[str]] = ["256 MiB", "default budget", "keep()"]
+    param_names = ("memory",)
+    timeout = 300
+
+    def setup(self, memory: str) -> None:
+        self.image = image(2048)
+
+    def run(self, memory: str) -> None:
+        samples = um.window_fft(um.sliding_windows(self.image, 64, 8))
+        if memory == "keep()":
+            samples = samples.keep()
+        pca = um.pca(samples, 16)
+        um.abundances(samples, um.nfindr(samples, 4, pca=pca))
+
+    def time_run(self, memory: str) -> None:
+        if memory == "256 MiB":
+            with um.config.memory_budget(256 << 20):
+                self.run(memory)
+        else:
+            self.run(memory)
+
+    def peakmem_run(self, memory: str) -> None:
+        self.time_run(memory)
+
+
+class Import:
+    """Import in a fresh interpreter, beside NumPy's own."""
+
+    params: ClassVar[list[str]] = ["unmix", "numpy"]
+    param_names = ("module",)
+
+    def time_import(self, module: str) -> None:
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)

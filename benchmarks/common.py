@@ -1,0 +1,46 @@
+"""What all benchmarks share: the inputs, and the peers that a user would pick instead."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+import unmix as um
+
+Host = np.ndarray[Any, Any]
+
+
+@cache
+def image(size: int) -> Host:
+    """Return a noisy micrograph of three phases, (size, size) float32."""
+    return um.synthetic.superlattice_phases((size, size), counts=2.0).image
+
+
+@cache
+def table(size: int, window: int, step: int) -> Host:
+    """Return the packed spectra of all windows, (windows, features) float32."""
+    windows = um.sliding_windows(image(size), window, step)
+    return np.asarray(um.window_fft(windows).table())
+
+
+@cache
+def mixtures(n: int, p: int, f: int) -> um.synthetic.Mixtures:
+    """Return mixtures of ``p`` endmembers at 30 dB."""
+    return um.synthetic.simplex_mixtures(n, p, f, snr_db=30)
+
+
+def spectra_by_rows(pixels: Host, window: int, step: int) -> Host:
+    """Return the peer of `window_fft`: SciPy's rfft2 over one row of windows at a time."""
+    from scipy.fft import rfft2
+
+    weights = um.ops.taper_weights("hann", window)
+    taper = np.outer(weights, weights).astype(pixels.dtype)
+    cut = sliding_window_view(pixels, (window, window))[::step, ::step]
+    out = np.empty((*cut.shape[:2], window, window // 2 + 1), pixels.dtype)
+    for row, windows in zip(out, cut, strict=True):
+        tapered = (windows - windows.mean(axis=(-2, -1), keepdims=True)) * taper
+        row[...] = np.abs(rfft2(tapered, workers=2))
+    return out

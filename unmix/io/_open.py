@@ -1,0 +1,168 @@
+"""`open`: any file to `Samples`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from .._door import samples as make_samples
+from .._errors import FileError, ParameterError, ShapeError
+from .._record import Record
+from .._samples import Samples
+from ._hdf5 import read_hdf5
+from ._numpy import read_npy, read_npz
+from ._opened import Opened
+from ._pictures import read_picture
+from ._rosetta import read_rosetta, readers
+from ._tiff import read_tiff
+
+DEFAULT_AXES = {2: "y x", 3: "frame y x", 4: "scan_y scan_x | det_y det_x"}
+"""Number of axes -> their names, where the file has none."""
+
+READERS: dict[str, Callable[[Path, str | None], Opened]] = {
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".tif": read_tiff,
+    ".tiff": read_tiff,
+    ".png": read_picture,
+    ".jpg": read_picture,
+    ".jpeg": read_picture,
+    ".bmp": read_picture,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
+    ".hdf": read_hdf5,
+}
+"""Extension -> reader; all others go to rosettasciio."""
+
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
+
+
+def open(path: str | os.PathLike[str], *, axes: str | None = None) -> Samples:
+    """Open a file of measured data.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``.npy``, ``.npz``, ``.tif``, ``.png``, ``.jpg``, ``.bmp``, ``.h5`` / ``.hdf5``, and where
+        rosettasciio is installed what it reads (``.dm3``, ``.dm4``, ``.emd``, ``.mrc``, ``.hspy``,
+        ``.blo``, ``.ser`` ...). Of a file with several data sets, name one after two colons:
+        ``"scan.h5::/entry/data"``, ``"all.npz::image"``.
+    axes : str, optional
+        Names of the file's axes, slow to fast, with a bar between map and descriptor:
+        ``"frame y x"``, ``"scan_y scan_x | det_y det_x"``, ``"y x | bin"``. Default: what the file
+        says of itself, else ``"y x"``, ``"frame y x"`` or ``"scan_y scan_x | det_y det_x"`` by the
+        number of axes.
+
+    Returns
+    -------
+    Samples
+        With the axes' coordinates and units where the file has them. ``.npy``, uncompressed
+        ``.tif``, HDF5 and most of rosettasciio's formats are read block by block when values are
+        asked for; pictures and ``.npz`` are read at once.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, empty, truncated, in colour, a pickle or of an unknown kind, or if a
+        library is not installed.
+    ShapeError
+        If ``axes`` does not fit the data.
+    DTypeError, DataError
+        If the values are complex, boolean or not finite (which is found when they are read).
+
+    Notes
+    -----
+    Nothing in a file is ever executed: pickles are refused.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "movie.npz"
+    ...     np.savez(path, frames=np.zeros((5, 64, 96), np.uint16))
+    ...     um.open(path)
+    <Samples frame 5 x y 64 x x 96 (px), float32, numpy>
+    """
+    file, name = _find(path)
+    opened = _reader(file)(file, name)
+    map_names, entries = _names(axes, opened, file)
+    samples = make_samples(
+        opened.array, len(map_names), map_names=map_names, descriptor_names=entries
+    )
+    facts = {**samples.record.steps[0].run, "reader": opened.library}
+    record = Record().then("open", {"path": os.fspath(path), "axes": axes}, **facts)
+    scaled = tuple(
+        replace(opened.scales.get(i, a), name=a.name) for i, a in enumerate(samples.axes)
+    )
+    n = len(map_names)
+    layout = replace(samples.layout, map_axes=scaled[:n], descriptor_axes=scaled[n:])
+    return replace(samples, layout=layout, record=record)
+
+
+def _find(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """Return the file and the name of the data set in it, if one is named."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ParameterError(
+            f"expected a path, but got {type(path).__name__}; arrays need no opening: hand them in "
+            "as they are, or through unmix.samples"
+        )
+    text = os.fspath(path)
+    file, name = Path(text), None
+    if not file.exists() and "::" in text:
+        before, _, name = text.rpartition("::")
+        file = Path(before)
+    if not file.exists():
+        raise FileError(f"there is no file {file}; check its name and the folder ({Path.cwd()})")
+    if file.is_dir() and file.suffix != ".zspy":
+        raise FileError(f"{file} is a folder; expected a file: name one file in it")
+    if file.is_file() and file.stat().st_size == 0:
+        raise FileError(f"{file} is empty (0 bytes); expected data: copy or export it again")
+    return file, name
+
+
+def _reader(file: Path) -> Callable[[Path, str | None], Opened]:
+    suffix = file.suffix.lower()
+    if suffix in PICKLES:
+        raise FileError(
+            f"{file} is a pickle; expected plain numbers: reading a pickle can run any code, so "
+            "unmix never does; convert it with numpy.save where it was made"
+        )
+    if suffix in READERS:
+        return READERS[suffix]
+    if readers(suffix):
+        return read_rosetta
+    raise FileError(
+        f"{file} has the extension {suffix!r}; expected one of {', '.join(READERS)}, or one that "
+        'rosettasciio reads (pip install "unmix[io]"): convert the file, or read it yourself and '
+        "hand in the array"
+    )
+
+
+def _names(axes: str | None, opened: Opened, file: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the map axes and of the descriptor axes."""
+    shape = tuple(opened.array.shape)
+    text = axes if axes is not None else opened.axes or DEFAULT_AXES.get(len(shape))
+    if text is None:
+        raise ShapeError(
+            f"{file} holds {len(shape)} axes, {shape}; expected 2 to 4: say what they are, such as "
+            "axes='frame y x' or axes='scan_y scan_x | det_y det_x'"
+        )
+    parts = [part.split() for part in text.split("|")]
+    names = [name for part in parts for name in part]
+    valid = len(parts) <= 2 and parts[0] and len(set(names)) == len(names)
+    if not valid or not all(name.isidentifier() for name in names):
+        raise ParameterError(
+            f"axes is {axes!r}; expected different names, slow to fast, with one bar before those "
+            "of the descriptor, such as 'frame y x' or 'scan_y scan_x | det_y det_x'"
+        )
+    if len(names) != len(shape):
+        raise ShapeError(
+            f"axes {text!r} names {len(names)} axes, but {file} holds {len(shape)}, {shape}; "
+            "name each of them"
+        )
+    return parts[0], parts[1] if len(parts) == 2 else []
