@@ -58,7 +58,7 @@ class ArraySource:
     weighted : bool
         Whether rows were multiplied by the weights of their layout already.
     kept_from : int, optional
-        Memory per sample of the source that was kept here: tiles, and so all bits, stay as they were.
+        Memory per sample of the source that was kept here: tiles, and so all bits, stay.
     """
 
     array: Any

@@ -25,8 +25,6 @@ PICTURES = ("maps.png", "abundances.png", "scree.png", "simplex.png", "represent
 COMPONENTS = 8
 """Principal components for the scree plot of N-FINDR, where there are not more endmembers."""
 
-SIGTERM_STATUS, INTERRUPT_STATUS = 143, 130
-
 
 class Command(click.Command):
     """A command whose errors are one line, without a traceback unless ``--debug`` is given."""
@@ -39,7 +37,7 @@ class Command(click.Command):
             raise
         except KeyboardInterrupt:
             click.echo("Interrupted; nothing was written.", err=True)
-            ctx.exit(INTERRUPT_STATUS)
+            ctx.exit(130)
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
@@ -158,7 +156,7 @@ def _terminated() -> Iterator[None]:
     """Let a job scheduler's SIGTERM clean up like Ctrl-C."""
 
     def stop(*_: Any) -> None:
-        raise SystemExit(SIGTERM_STATUS)
+        raise SystemExit(143)  # as a shell says of a process that SIGTERM ended
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may listen
@@ -191,9 +189,8 @@ def _run(job: Job) -> None:
         um.save(folder / MODEL, model)
         (folder / RECORD).write_text(model.record.to_json() + "\n", encoding="utf-8")
         _draw(folder, image, model, pca)
-        written = [p.name for p in folder.iterdir()]
-    click.echo("\n".join(_text.findings(model, pca)))
-    click.echo(f"wrote {', '.join(str(job.out / name) for name in sorted(written))}")
+        written = ", ".join(sorted(p.name for p in folder.iterdir()))
+    click.echo("\n".join([*_text.findings(model, pca), f"wrote {job.out}: {written}"]))
 
 
 def _fit(spectra: Samples, job: Job) -> tuple[Unmixing, PrincipalComponents | None]:
@@ -211,21 +208,18 @@ def _fit(spectra: Samples, job: Job) -> tuple[Unmixing, PrincipalComponents | No
 
 
 def _draw(folder: Path, image: Samples, model: Unmixing, pca: PrincipalComponents | None) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")  # a file needs no screen
     from matplotlib import pyplot as plt
 
     import unmix as um
 
-    is_nfindr, is_pca = isinstance(model, um.Endmembers), model is pca
+    plt.switch_backend("Agg")  # a file needs no screen
     draw: dict[str, Callable[[], Any]] = {"maps.png": lambda: um.plot.unmixing(model)}
-    if is_nfindr:
+    if isinstance(model, um.Endmembers):
         draw["abundances.png"] = lambda: um.plot.abundances(model, image=image)
         draw["simplex.png"] = lambda: um.plot.simplex(model, pca)
     if pca is not None:
         draw["scree.png"] = lambda: um.plot.scree(pca)
-    if not is_pca:
+    if model is not pca:
         draw["representatives.png"] = lambda: um.plot.representatives(
             um.representatives(model, image, 4)
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import FileError, UnmixError
+from .._errors import FileError
 from .._typing import HostArray
 from ..layout import Axis
 
@@ -86,8 +86,6 @@ class FileArray:
         """Read a block."""
         try:
             return np.asarray(self._read(key))
-        except UnmixError:
-            raise
         except Exception as error:  # whatever a third party's decoder raises
             raise unreadable(self.path, self.kind, error) from error
 

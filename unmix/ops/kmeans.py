@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .._arrays import device_of, namespace_of
+from .._dispatch import dispatched
 from .._typing import Array
 
 
@@ -31,14 +32,15 @@ def squared_norms(rows: Array, origin: Array) -> Array:
     return xp.vecdot(away, away)
 
 
+@dispatched
 def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
     r"""Nearest centre of each row for s starts; ties go to the lowest.
 
     Parameters
     ----------
     rows, centers, origin : array
-        Shapes (n, f), (s, k, f) and (f,). The origin is a point amid the data: products are then with
-        the small ``centers - origin``, and a large common offset costs no digits.
+        Shapes (n, f), (s, k, f) and (f,). The origin is a point amid the data: products are then
+        with the small ``centers - origin``, and a large common offset costs no digits.
 
     Returns
     -------
@@ -61,6 +63,7 @@ def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
     return labels.T, least.T
 
 
+@dispatched
 def assign(rows: Array, centers: Array, origin: Array, norms: Array) -> Assignment:
     """One part of a step of Lloyd's iteration for s starts, in one read of ``rows``.
 
@@ -158,6 +161,7 @@ class Seed(NamedTuple):
     row: Array
 
 
+@dispatched
 def race(rows: Array, squared: Array, exponentials: Array) -> Seed:
     """Draw the next k-means++ centre of s starts: the sample of least E / d^2.
 

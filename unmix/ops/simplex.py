@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._arrays import from_host, generator, namespace_of, to_host
+from .._dispatch import dispatched
 from .._errors import DataError, ShapeError
 from .._typing import Array, HostArray
 
@@ -49,6 +50,7 @@ class Simplex(NamedTuple):
     """Volume at the start and after each sweep of the start that won; never falls."""
 
 
+@dispatched
 def largest_forms(points: Array, forms: HostArray, offsets: HostArray) -> tuple[Array, Array]:
     r"""Largest modulus of linear forms over all points; ties go to the lowest position.
 

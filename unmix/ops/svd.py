@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .._arrays import device_of, from_host, generator, linalg, namespace_of
+from .._dispatch import dispatched
 from .._typing import Array, HostArray
 
 OVERSAMPLING = 10
@@ -29,6 +30,7 @@ class Moments(NamedTuple):
     scatter: Array
 
 
+@dispatched
 def covariance(rows: Array) -> Moments:
     """Moments of a table.
 
@@ -91,6 +93,7 @@ class Sketch(NamedTuple):
     """Sum of (x - c)(x - c)^T Q, shape (f, l), float64."""
 
 
+@dispatched
 def sketch(rows: Array, q: Array, center: Array) -> Sketch:
     """One part of a product with the scatter matrix: one read of ``rows``, no centred copy.
 
