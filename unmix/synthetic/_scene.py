@@ -71,7 +71,7 @@ class Scene:
                 f"({size[1]},), with finite weights of at least 0 that are not all 0"
             )
         weights_y, weights_x = (t / t.sum() for t in tapers)
-        return _window_sums(self.weights, weights_y, weights_x, step)
+        return window_sums(self.weights, weights_y, weights_x, step)
 
     def pure_windows(self, window: Pair, step: Pair) -> NDArray[np.int64]:
         """Return the phase of each window that lies wholly in one phase, and -1 for the others.
@@ -94,7 +94,7 @@ class Scene:
         """
         (height, width), step = self._geometry(window, step)
         # Pixels are counted in whole numbers: this comparison is exact, one of means is not.
-        counts = _window_sums(self.weights == 1, np.ones(height), np.ones(width), step)
+        counts = window_sums(self.weights == 1, np.ones(height), np.ones(width), step)
         full = counts == height * width
         return np.where(full.any(axis=0), full.argmax(axis=0), -1)
 
@@ -107,7 +107,7 @@ class Scene:
         return size, pair("step", step, 1)
 
 
-def _window_sums(
+def window_sums(
     values: NDArray[Any], weights_y: Floats, weights_x: Floats, step: tuple[int, int]
 ) -> Floats:
     """Return the weighted sum over each window, (n, grid_y, grid_x), one axis after the other."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .._arrays import generator, rng_key
 from .._typing import RNG
 from ._checks import ABOVE_0, LAYOUT, NOISE, number, pair, whole
-from ._scene import Scene
+from ._scene import Scene, window_sums
 
 Floats = NDArray[np.float64]
 Pair = int | tuple[int, int]
@@ -197,5 +197,5 @@ def _soften(regions: NDArray[np.int64], n_phases: int, width: int) -> NDArray[np
     """Return the fraction of each phase in the square of odd ``width`` around each pixel."""
     ones = np.ones(width)
     around = np.pad(regions, width // 2, mode="edge")
-    counts = [_window_sums(around[None] == i, ones, ones, (1, 1))[0] for i in range(n_phases)]
+    counts = [window_sums(around[None] == i, ones, ones, (1, 1))[0] for i in range(n_phases)]
     return (np.stack(counts) / width**2).astype(np.float32)
