@@ -125,7 +125,7 @@ class TestRequireReal:
 
     @pytest.mark.parametrize("values", [["a"], [None], np.array(["2020-01-01"], "M8[D]")])
     def test_refuses_what_is_no_number(self, values):
-        with pytest.raises(DTypeError, match="the image has dtype .*; expected integers or real"):
+        with pytest.raises(DTypeError, match=r"the image has dtype .*; expected integers or real"):
             _arrays.require_real(np.asarray(values), "the image")
 
 
@@ -137,6 +137,24 @@ class TestRequireFinite:
         values[2, 3, 4] = values[1, 2, 3] = bad
         with pytest.raises(DataError, match=r"movie holds 2 values .* the first at \(1, 2, 3\)"):
             _arrays.require_finite(backend.asarray(values), "the movie")
+
+    def test_of_a_large_array_looks_everywhere(self, backend, monkeypatch):
+        """It is read in blocks: of one row, of some, and of all."""
+        for block in (1, 7, 40, 1000):
+            monkeypatch.setattr(_arrays, "FINITE_BLOCK", block)
+            for i in range(9):
+                values = np.zeros((9, 4))
+                values[i, 3 - i % 4] = np.nan
+                with pytest.raises(DataError, match=rf"first at \({i}, {3 - i % 4}\)"):
+                    _arrays.require_finite(backend.asarray(values), "x")
+            x = backend.asarray(np.ones((9, 4)))
+            assert _arrays.require_finite(x, "x") is x
+
+    def test_of_one_number(self, backend):
+        with pytest.raises(DataError, match=r"x holds 1 values .* the first at \(\)"):
+            _arrays.require_finite(backend.asarray(np.nan), "x")
+        for x in (backend.asarray(1.0), backend.asarray(np.ones((0, 3)))):
+            assert _arrays.require_finite(x, "x") is x
 
     def test_passes_finite_numbers_and_integers(self, backend):
         for x in (backend.asarray([1e300, -1e-300]), backend.asarray([2**31 - 1], "int32")):
@@ -192,6 +210,7 @@ class TestHost:
     def test_views_numpy(self):
         values = np.ones(3)
         assert _arrays.to_host(values) is values
+        assert _arrays.to_host(np.float32(2)).shape == ()
 
 
 class TestExtensions:

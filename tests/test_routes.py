@@ -159,7 +159,7 @@ class TestExplain:
         ]
 
     def test_of_an_unknown_operation_lists_the_known(self):
-        with pytest.raises(ParameterError, match="no operation 'fft'; there are .*window_fft"):
+        with pytest.raises(ParameterError, match=r"no operation 'fft'; there are .*window_fft"):
             um.explain("fft", np.ones((4, 4)))
 
     def test_of_mixed_namespaces_is_refused(self):
@@ -186,7 +186,7 @@ class TestForced:
         )
 
     def test_on_no_array_at_all(self):
-        with pytest.raises(BackendError, match="but got list; wrap it with numpy.asarray"):
+        with pytest.raises(BackendError, match=r"but got list; wrap it with numpy\.asarray"):
             ops.window_fft([[1.0, 2.0]], 1, 1)
 
 

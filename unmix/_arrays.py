@@ -109,9 +109,10 @@ def require_finite(array: Array, what: str) -> Array:
     if not xp.isdtype(array.dtype, "real floating"):
         return array
     # in blocks: the answer for a large array is not worth a mask of its size
-    step = max(1, FINITE_BLOCK // max(1, math.prod(array.shape[1:])))
-    ends = [*range(step, array.shape[0], step), array.shape[0]] if array.ndim else []
-    if all(xp.all(xp.isfinite(array[i - min(step, i) : i, ...])) for i in ends):
+    rows = array if array.ndim else xp.reshape(array, (1,))
+    step = max(1, FINITE_BLOCK // max(1, math.prod(rows.shape[1:])))
+    ends = [*range(step, rows.shape[0], step), rows.shape[0]]
+    if all(xp.all(xp.isfinite(rows[i - min(step, i) : i, ...])) for i in ends):
         return array
     bad = np.argwhere(~to_host(xp.isfinite(array)))
     place = tuple(int(i) for i in bad[0])
@@ -126,6 +127,8 @@ def to_host(array: Array) -> HostArray:
     if isinstance(array, np.ndarray):
         return array
     xp = namespace_of(array)
+    if is_numpy(xp):  # a scalar: NumPy's functions give one for an array without axes
+        return np.asarray(array)
     if is_cupy(xp):
         return np.asarray(array.get())
     if is_torch(xp):

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import config
 from ._arrays import from_host, is_numpy, namespace_of
+from ._errors import BackendError
 from ._sources import empty_like
 from ._typing import Array, HostArray, Slices
 
@@ -51,8 +53,8 @@ def fold(
     out : array, optional
         Shape (*map_shape, width): rows are written here in place.
     workers : int, optional
-        Tiles in flight. Default: the processors for NumPy, one for other namespaces. Each tile is
-        computed by one thread.
+        Tiles in flight, as far as the budget has room. Default: the processors for NumPy, one for
+        other namespaces. Each tile is computed by one thread, and no number changes a bit.
     label : str, optional
         What a progress bar says when the pass takes over a second.
 
@@ -61,10 +63,15 @@ def fold(
     merged, out
         The one part that is left (None where there were none), and ``out``.
     """
+    if not hasattr(samples, "source"):
+        raise BackendError(
+            f"expected Samples, but got {type(samples).__name__}; make them of an array with "
+            "unmix.samples(array, map_axes)"
+        )
     samples.source.prepare()
-    if workers is None:
-        workers = default_workers(samples)
-    plan = samples.plan(workers)
+    workers = default_workers(samples) if workers is None else workers
+    workers = min(workers, config.tiles_in_flight())
+    plan = samples.plan()
 
     def run(where: Slices) -> Any:
         tile = samples.tile(where)
@@ -74,8 +81,7 @@ def fold(
         write_rows(out, tile, rows)
         return part
 
-    with single_threaded(samples):
-        parts = in_order(run, plan, workers)
+    with single_threaded(samples), closing(in_order(run, plan, workers)) as parts:
         return reduce_tree(with_progress(parts, len(plan), label), merge), out
 
 
@@ -88,9 +94,11 @@ def default_workers(samples: Samples) -> int:
     return os.cpu_count() or 1
 
 
-def in_order(run: Callable[[Slices], Any], plan: list[Slices], workers: int) -> Iterator[Any]:
+def in_order(
+    run: Callable[[Slices], Any], plan: list[Slices], workers: int
+) -> Generator[Any, None, None]:
     """Yield ``run(where)`` for each block in turn, a few ahead of the one that is asked for."""
-    if workers == 1 or len(plan) == 1:
+    if workers <= 1 or len(plan) == 1:
         yield from map(run, plan)
         return
     pool = ThreadPoolExecutor(workers)

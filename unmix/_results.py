@@ -9,6 +9,7 @@ import numpy as np
 
 from . import ops
 from ._arrays import from_host, namespace_of
+from ._door import as_table
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
@@ -72,13 +73,14 @@ class Unmixing:
             record=self.record.then("scores", {}),
         )
 
-    def project(self, samples: Samples) -> Self:
+    def project(self, samples: Samples | Array) -> Self:
         """Describe new samples by these components.
 
         Parameters
         ----------
-        samples : Samples
-            Described by the same entries of the same axes as those that the model was fitted to.
+        samples : Samples or array
+            Described by the same entries of the same axes as those that the model was fitted to; or
+            a table (sample, feature), if that was a table.
 
         Returns
         -------
@@ -90,6 +92,7 @@ class Unmixing:
         ShapeError
             If the descriptor is another one.
         """
+        samples = as_table(samples, least=1)
         self.layout.require_same_descriptor(samples.layout)
         layout = replace(
             self.layout,

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import ops
-from ._arrays import as_float, device_of, from_host, is_array, namespace_of, require_finite
+from ._arrays import as_float, device_of, from_host, is_array, namespace_of
+from ._errors import DataError
 from ._typing import Array, HostArray, Slices
 from .layout import HalfPlane, WindowGrid
 
@@ -89,13 +90,36 @@ class ArraySource:
             place[axis] = s
         part = self.array[tuple(place)]
         if not self.in_memory:
-            part = require_finite(np.asarray(part), "the data")
+            part = np.asarray(part)
         if self.axes == tuple(range(len(self.axes))):
             return part
         return namespace_of(part).permute_dims(part, self.axes)
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
-        return _rows(self.block(where), self.n_map, kept)
+        block = self.block(where)
+        rows = _rows(block, self.n_map, kept)
+        if not self.in_memory:
+            self._require_finite(rows, block.shape, where, kept)
+        return rows
+
+    def _require_finite(
+        self, rows: HostArray, shape: tuple[int, ...], where: Slices, kept: HostArray | None
+    ) -> None:
+        """Raise if the samples that take part hold NaN or infinity, and say where in the array."""
+        if rows.dtype.kind != "f" or np.isfinite(rows).all():
+            return
+        bad = np.argwhere(~np.isfinite(rows))
+        row, entry = bad[0]
+        inside = np.unravel_index(row if kept is None else kept[row], shape[: self.n_map])
+        along = zip(self.axes, where, inside, strict=False)
+        place = {axis: (s.start or 0) + int(i) * (s.step or 1) for axis, s, i in along}
+        entries = np.unravel_index(entry, shape[self.n_map :])
+        place |= zip(self.axes[self.n_map :], map(int, entries), strict=True)
+        raise DataError(
+            f"the data holds {len(bad)} values that are NaN or infinite in one block, the first at "
+            f"{tuple(place[a] for a in sorted(place))}; expected finite numbers: leave them out "
+            "with where() or crop(), or replace them"
+        )
 
     def prepare(self) -> None:
         pass
@@ -300,7 +324,8 @@ class Selected:
                 inner = range(n)[s]
                 if axis not in self.dropped:
                     inner = inner[next(asked)]
-                place.append(slice(inner.start, inner.stop, inner.step))
+                # not inner.stop, which a step may carry past the end
+                place.append(slice(inner.start, inner[-1] + 1, inner.step))
             where = tuple(place)
         rows = self.parent.read(where, kept)
         if self.features is None:

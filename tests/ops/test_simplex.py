@@ -240,8 +240,8 @@ class TestExchange:
         numbers, corners = ops.grow_simplex(host_search(points), 3, points[3])
         assert numbers[0] == 3
         np.testing.assert_array_equal(corners, points[numbers])
-        # it takes the largest coordinate in some orthonormal basis of what is orthogonal to the hull:
-        # not less than 1 / sqrt(its dimension) of the largest distance
+        # it takes the largest coordinate in some orthonormal basis of what is orthogonal to the
+        # hull: not less than 1 / sqrt(its dimension) of the largest distance
         for k in range(1, d + 1):
             edges = corners[1:k] - corners[0]
             away = points - corners[0]

@@ -10,7 +10,7 @@ import numpy as np
 from .. import ops
 from .._arrays import namespace_of, rng_key, to_host
 from .._door import as_table
-from .._errors import DataError, ParameterError
+from .._errors import DataError, ParameterError, ShapeError
 from .._fold import all_numbers, fold, map_rows
 from .._record import Clock
 from .._results import Endmembers, PrincipalComponents, maps_of
@@ -126,12 +126,22 @@ def _subspace(
 ) -> PrincipalComponents:
     """Return the model of the first ``n_endmembers - 1`` components, if the samples fill them."""
     d = n_endmembers - 1
+    if not isinstance(model, PrincipalComponents):
+        raise ParameterError(f"pca is {model!r}; expected what unmix.pca returns")
     model.layout.require_same_descriptor(samples.layout)
-    if model.layout.map_shape != samples.layout.map_shape or model.mean is None or len(model) < d:
+    mine, theirs = model.layout, samples.layout
+    everywhere = (slice(None),) * len(theirs.map_axes)
+    if mine.map_shape != theirs.map_shape or not np.array_equal(
+        mine.numbers(everywhere), theirs.numbers(everywhere)
+    ):
+        raise ShapeError(
+            f"pca is of {mine.n_samples} samples of a map {mine.map_shape}; expected a model of "
+            f"these {theirs.n_samples} of {theirs.map_shape}: fit it to them, with the same mask"
+        )
+    if model.mean is None or len(model) < d:
         centred = "" if model.mean is not None else ", fitted without centring"
         raise ParameterError(
-            f"pca has {len(model)} components of a map {model.layout.map_shape}{centred}; expected "
-            f"a centred model of these samples, {samples.layout.map_shape}, with at least {d}"
+            f"pca has {len(model)} components{centred}; expected a centred model with at least {d}"
         )
     spread = np.sqrt(to_host(model.explained_variance)[:d])
     offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
