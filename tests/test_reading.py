@@ -36,6 +36,18 @@ def model(scene):
     return um.nfindr(described(scene.image), 2, average=4)
 
 
+def in_register(windows, shifts):
+    """Mean of windows (k, n, y, x) shifted by whole pixels, by NaN outside of them."""
+    means = []
+    for each, by in zip(windows.astype(float), shifts, strict=True):
+        padded = []
+        for window, (dy, dx) in zip(each, by, strict=True):
+            wide = np.pad(window, WINDOW, constant_values=np.nan)
+            padded.append(wide[WINDOW - dy :, WINDOW - dx :][:WINDOW, :WINDOW])
+        means.append(np.nanmean(padded, axis=0))
+    return np.stack(means)
+
+
 class TestRepresentatives:
     def test_lie_in_the_phase_of_their_endmember(self, scene, model):
         reps = um.representatives(model, scene.image, 5)
@@ -55,7 +67,7 @@ class TestRepresentatives:
         )
         assert reps.windows.shape == (2, 3, WINDOW, WINDOW)
         assert reps.average.shape == (2, WINDOW, WINDOW)
-        np.testing.assert_allclose(reps.average, cut[places].mean(axis=1), rtol=1e-6)
+        np.testing.assert_allclose(reps.average, in_register(cut[places], reps.shifts), rtol=1e-6)
 
     def test_are_the_nearest_in_the_space_of_the_descriptor(self, scene, model):
         reps = um.representatives(model, scene.image, 6)
@@ -155,9 +167,19 @@ class TestRepresentatives:
         assert backend.owns(reps.average)
         expected = windows_of(scene.image).reshape(-1, WINDOW, WINDOW)[reps.numbers]
         np.testing.assert_array_equal(backend.numpy(reps.windows), expected)
-        np.testing.assert_allclose(
-            backend.numpy(reps.average), expected.mean(axis=1), rtol=1e-5, atol=1e-5
-        )
+        average = in_register(expected, reps.shifts)
+        np.testing.assert_allclose(backend.numpy(reps.average), average, rtol=1e-5, atol=1e-5)
+
+    def test_average_is_in_register(self):
+        # one lattice of 12 pixels, cut anywhere: unshifted windows would fade to its mean
+        y, x = np.mgrid[:160, :160] * (2 * np.pi / 12)
+        image = (np.cos(y) + np.cos(x)) * (1 + (x > np.pi * 13)) + 5
+        model = um.kmeans(um.window_fft(um.sliding_windows(image, 36, 5)), 2)
+        reps = um.representatives(model, image, 8)
+        assert np.abs(reps.shifts).max() <= 6
+        assert np.all(reps.shifts[:, 0] == 0)
+        for average, windows in zip(reps.average, reps.windows, strict=True):
+            assert average.std() > 0.9 * windows[0].std()
 
     def test_is_frozen_and_says_what_it_is(self, scene, model):
         reps = um.representatives(model, scene.image, 2)

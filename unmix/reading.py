@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._arrays import as_float, namespace_of
+from . import ops
+from ._arrays import as_float, from_host, namespace_of, to_host
 from ._errors import ParameterError, ShapeError
 from ._nearest import nearest_samples
 from ._record import Record
@@ -28,8 +29,10 @@ class Representatives:
         Shape (k, n, win_y, win_x), in the namespace, on the device and of the type of the image;
         the nearest first.
     average : array
-        Mean of the n windows of each component, (k, win_y, win_x), floating. Windows of one phase
-        lie anywhere in its lattice: what is not in register fades.
+        Mean of the n windows of each component in register, (k, win_y, win_x), floating.
+    shifts : numpy.ndarray
+        Whole pixels (y, x) that each window was shifted by to lie on the nearest one, (k, n, 2),
+        int: windows of one phase lie anywhere in its lattice, and unshifted they would fade.
     positions : numpy.ndarray
         Coordinates of the windows on the map axes, (k, n, n_map_axes).
     numbers : numpy.ndarray
@@ -44,6 +47,7 @@ class Representatives:
 
     windows: Array
     average: Array
+    shifts: HostArray
     positions: HostArray
     numbers: HostArray
     distances: HostArray
@@ -100,10 +104,12 @@ def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Repr
     n = whole_number(n, 1, n_samples, "n", f"{n_samples} windows")
     numbers, squared = nearest_samples(described, model.packed(model.components), n)
     windows = _read(cut, described, numbers)
+    average, shifts = _averages(as_float(windows))
     y, x = cut.layout.descriptor_axes
     return Representatives(
         windows=windows,
-        average=namespace_of(windows).mean(as_float(windows), axis=1),
+        average=average,
+        shifts=shifts,
         positions=described.layout.positions(numbers),
         numbers=numbers,
         distances=np.sqrt(squared),
@@ -167,3 +173,40 @@ def _corners(layout: Layout, numbers: HostArray) -> list[HostArray]:
     if layout.windows is not None:
         along += layout.windows.corners
     return [values[i] for values, i in zip(along, places, strict=True)]
+
+
+def _averages(windows: Array) -> tuple[Array, HostArray]:
+    """Mean of the windows (k, n, y, x) of each component in register, and the shifts (k, n, 2)."""
+    host = to_host(windows).astype(np.float64)
+    shifts = np.stack([[_shift(each[0], window) for window in each] for each in host])
+    means = [_mean_shifted(each, s) for each, s in zip(host, shifts, strict=True)]
+    return from_host(np.stack(means), windows, windows.dtype), shifts
+
+
+def _shift(reference: HostArray, window: HostArray) -> tuple[int, int]:
+    """Whole pixels that lay a window on the reference: the peak of their cross-correlation.
+
+    A lattice has as many peaks as cells. Of those within 5 % of the highest the nearest is taken,
+    which keeps the largest part of the window.
+    """
+    tapers = (ops.taper_weights("hann", n) if n > 1 else np.ones(1) for n in window.shape)
+    taper = np.multiply.outer(*tapers)
+    a, b = (np.fft.rfft2((w - w.mean()) * taper) for w in (reference, window))
+    correlation = np.fft.irfft2(a * b.conj(), s=window.shape)
+    steps = [np.fft.fftfreq(n, 1 / n).round().astype(int) for n in window.shape]
+    distance = np.hypot(steps[0][:, None], steps[1])
+    high = correlation >= 0.95 * max(correlation.max(), 0.0)
+    at = np.unravel_index(np.argmin(np.where(high, distance, np.inf)), high.shape)
+    return int(steps[0][at[0]]), int(steps[1][at[1]])
+
+
+def _mean_shifted(windows: HostArray, shifts: HostArray) -> HostArray:
+    """Mean of shifted windows, of each pixel over those that reach it: the first always does."""
+    total, count = np.zeros(windows.shape[1:]), np.zeros(windows.shape[1:])
+    for window, shift in zip(windows, shifts, strict=True):
+        sizes = list(zip(shift, window.shape, strict=True))
+        reached = tuple(slice(max(s, 0), n + min(s, 0)) for s, n in sizes)
+        taken = tuple(slice(max(-s, 0), n - max(s, 0)) for s, n in sizes)
+        total[reached] += window[taken]
+        count[reached] += 1
+    return total / count

@@ -90,7 +90,7 @@ class TestBruteForce:
             np.testing.assert_array_equal(found.numbers, reference.numbers)
             assert found.volume == pytest.approx(reference.volume, rel=1e-12)
 
-    @given(seed=seeds, p=st.integers(2, 6), n=st.integers(0, 12), dtype=computing_types)
+    @given(seed=seeds, p=st.integers(2, 6), n=st.integers(0, 100), dtype=computing_types)
     def test_no_exchange_of_one_vertex_is_larger(self, backend, seed, p, n, dtype):
         points = table(seed, (p + n, p - 1), dtype)
         found = ops.nfindr(backend.asarray(points), p, n_starts=2, key=seed % 100)
@@ -98,12 +98,11 @@ class TestBruteForce:
         wide = points.astype(float)
         np.testing.assert_array_equal(found.points, wide[found.numbers])
         assert found.volume == pytest.approx(volume(found.points), rel=1e-9)
-        tol = tolerance("nfindr", dtype)
+        others = np.broadcast_to(found.points, (p, len(wide), p, p - 1)).copy()
         for j in range(p):
-            for x in wide:
-                other = found.points.copy()
-                other[j] = x
-                assert volume(other) <= found.volume * (1 + tol)
+            others[j, :, j] = wide
+        largest = simplex.simplex_volumes(others.reshape(-1, p, p - 1)).max()
+        assert largest <= found.volume * (1 + tolerance("nfindr", dtype))
 
 
 class TestHistory:

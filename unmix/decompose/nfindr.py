@@ -12,6 +12,7 @@ from .._arrays import namespace_of, rng_key, to_host
 from .._door import as_table
 from .._errors import DataError, ParameterError, ShapeError
 from .._fold import all_numbers, fold, map_rows
+from .._nearest import nearest_samples
 from .._record import Clock
 from .._results import Endmembers, PrincipalComponents, maps_of
 from .._samples import Samples, Tile
@@ -97,7 +98,7 @@ def nfindr(
     model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
     model = _subspace(model, samples, n_endmembers)
     found = _largest_simplex(model.scores, n_endmembers, n_starts, key)
-    groups = _nearest_numbers(model.scores, found.points, average)
+    groups, _ = nearest_samples(model.scores, found.points, average)
     parameters = {
         "n_endmembers": n_endmembers,
         "n_starts": n_starts,
@@ -203,32 +204,6 @@ def _farthest_from_mean(scores: Samples) -> tuple[int, HostArray]:
     return number, point
 
 
-def _nearest_numbers(scores: Samples, vertices: HostArray, n: int) -> list[HostArray]:
-    """Numbers of the ``n`` samples nearest to each vertex, the nearest first."""
-
-    def update(tile: Tile, _: None) -> list[tuple[HostArray, HostArray]]:
-        rows = to_host(tile.rows).astype(float)
-        best = []
-        for vertex in vertices:
-            squared = np.sum((rows - vertex) ** 2, axis=1)
-            order = np.argsort(squared, kind="stable")[:n]
-            best.append((squared[order], tile.numbers[order]))
-        return best
-
-    def merge(
-        a: list[tuple[HostArray, HostArray]], b: list[tuple[HostArray, HostArray]]
-    ) -> list[tuple[HostArray, HostArray]]:
-        both = [
-            tuple(np.concatenate(pair) for pair in zip(x, y, strict=True))
-            for x, y in zip(a, b, strict=True)
-        ]
-        orders = [np.lexsort((numbers, squared))[:n] for squared, numbers in both]
-        return [(s[o], i[o]) for (s, i), o in zip(both, orders, strict=True)]
-
-    best, _ = fold(scores, update, merge)
-    return [numbers for _, numbers in best]
-
-
 def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
     """Endmembers inside the subspace, from their scores (k, k - 1).
 
@@ -249,7 +224,7 @@ def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
     )
 
 
-def _means(samples: Samples, groups: list[HostArray]) -> Array:
+def _means(samples: Samples, groups: HostArray) -> Array:
     """Mean row of each group of samples, (k, n_features)."""
     xp = samples.xp
     return xp.stack([xp.mean(samples.rows(g), axis=0) for g in groups])

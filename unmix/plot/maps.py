@@ -231,4 +231,5 @@ def _mark(ax: Axes, place: HostArray | None) -> None:
             linestyle="none",
             color=color,
             markeredgewidth=width,
+            clip_on=False,
         )
