@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal
 
 import numpy as np
@@ -158,7 +159,7 @@ def _model(
         table, lambda r: xp.matmul(r, vectors.T) - offset, vectors.shape[0], label="scores"
     )
     values = xp.clip(found.values, 0, None)
-    total = max(found.total, np.finfo(float).tiny)
+    total = max(found.total, sys.float_info.min)
     return PrincipalComponents(
         maps=maps_of(rows),
         components=samples.layout.unpack(vectors),
