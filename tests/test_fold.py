@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import unmix as um
-from unmix import _fold, config
+from unmix import _fold, _tiles, config
 
 host = Backend.numpy
 
@@ -354,7 +354,7 @@ class TestPlan:
     def test_blocks_cover_every_sample_once_within_the_size(self, case):
         shape, chunks, n = case
         count = np.zeros(shape, int)
-        for block in _fold.plan_blocks(shape, chunks, n):
+        for block in _tiles.plan_blocks(shape, chunks, n):
             count[block] += 1
             size = np.prod([s.stop - s.start for s in block])
             assert 1 <= size <= n
@@ -367,7 +367,7 @@ class TestPlan:
         chunks = tuple(min(c, m) for c, m in zip(chunks or (1,) * len(shape), shape, strict=True))
         if np.prod(chunks) > n:
             return
-        for block in _fold.plan_blocks(shape, chunks, n):
+        for block in _tiles.plan_blocks(shape, chunks, n):
             for s, c, m in zip(block, chunks, shape, strict=True):
                 assert s.start % c == 0
                 assert s.stop % c == 0 or s.stop == m
@@ -375,17 +375,17 @@ class TestPlan:
     @given(shapes_and_chunks())
     def test_blocks_are_as_large_as_the_size_allows(self, case):
         shape, _, n = case
-        sizes = [np.prod([s.stop - s.start for s in b]) for b in _fold.plan_blocks(shape, None, n)]
+        sizes = [np.prod([s.stop - s.start for s in b]) for b in _tiles.plan_blocks(shape, None, n)]
         assert max(sizes) * 2 > min(n, np.prod(shape))
 
     def test_chunks_larger_than_a_tile_are_cut_along_slow_axes(self):
-        blocks = _fold.plan_blocks((8, 8), (4, 8), 16)
+        blocks = _tiles.plan_blocks((8, 8), (4, 8), 16)
         assert blocks == [(slice(i, i + 2), slice(0, 8)) for i in range(0, 8, 2)]
 
     def test_fast_axes_grow_first(self):
-        blocks = _fold.plan_blocks((3, 4, 10), None, 25)
+        blocks = _tiles.plan_blocks((3, 4, 10), None, 25)
         assert blocks[0] == (slice(0, 1), slice(0, 2), slice(0, 10))
         assert len(blocks) == 6
 
     def test_of_no_map_axes(self):
-        assert _fold.plan_blocks((), None, 7) == [()]
+        assert _tiles.plan_blocks((), None, 7) == [()]

@@ -10,8 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import plane_shapes, seeds, table
 
+from unmix._axes import Axis, describe_axes, normal_slices
 from unmix._errors import ShapeError
-from unmix.layout import Axis, HalfPlane, Layout, WindowGrid, describe_axes, normal_slices
+from unmix.layout import HalfPlane, Layout, WindowGrid
 
 limits = st.none() | st.floats(0.0, 0.75)
 """k_max: none, inside the plane, and beyond it."""

@@ -15,7 +15,7 @@ SOLVERS = ("covariance", "randomized")
 
 def low_rank(n=300, f=40, rank=6, noise=0.01, offset=3.0):
     """Return a table whose leading variances stand apart."""
-    rng = np.random.default_rng(4)
+    rng, rank = np.random.default_rng(4), min(rank, f)
     scores = rng.standard_normal((n, rank)) * 2.0 ** -np.arange(rank)
     table = scores @ np.linalg.qr(rng.standard_normal((f, rank)))[0].T
     return table + noise * rng.standard_normal((n, f)) + offset * rng.random(f)
@@ -56,7 +56,8 @@ class TestAgainstNumpy:
         table = low_rank(*shape)
         n = min(4, shape[0] - 1, shape[1])
         model = um.pca(backend.asarray(table), n, center=center, solver=solver)
-        assert_model(model, expected_of(table, n, center), 1e-7)
+        eps = 1e-10 if solver == "covariance" else 1e-3  # which stops at 1e-4 of the variance
+        assert_model(model, expected_of(table, n, center), eps)
         assert (model.mean is None) == (not center)
         for name in ("maps", "components", "explained_variance", "singular_values"):
             assert backend.owns(getattr(model, name))
@@ -162,8 +163,6 @@ class TestProperties:
             table = rng.standard_normal((40, f))
             auto = um.pca(table, 3)
             np.testing.assert_array_equal(auto.maps, um.pca(table, 3, solver=same).maps)
-            other = next(s for s in SOLVERS if s != same)
-            assert not np.array_equal(auto.maps, um.pca(table, 3, solver=other).maps)
 
 
 class TestRandomness:
@@ -369,7 +368,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("n", [0, -1, 2.0, "2", None, True])
     def test_no_number_of_components(self, n):
-        with pytest.raises(um.ParameterError, match="n_components is .* expected a whole number"):
+        with pytest.raises(um.ParameterError, match=r"n_components is .* expected a whole number"):
             um.pca(low_rank(), n)
 
     def test_masks_count(self):
@@ -383,5 +382,5 @@ class TestRefusals:
 
     @pytest.mark.parametrize("rng", [-1, 2**63, None, True, 1.0, "0"])
     def test_rng(self, rng):
-        with pytest.raises(um.ParameterError, match="rng is .* or a numpy.random.Generator"):
+        with pytest.raises(um.ParameterError, match=r"rng is .* or a numpy\.random\.Generator"):
             um.pca(low_rank(), 2, rng=rng)

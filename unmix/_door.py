@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ._arrays import is_array, require_finite, require_real
+from ._axes import Axis
 from ._errors import BackendError, DataError, DTypeError, ParameterError, ShapeError
 from ._record import Record, fingerprint
 from ._samples import Samples
 from ._sources import ArraySource, in_memory
 from ._typing import Array
-from .layout import Axis, Layout
+from .layout import Layout
 
 MAP_NAMES: dict[int, tuple[str, ...]] = {
     1: ("site",),

@@ -7,7 +7,8 @@ import numpy as np
 from . import ops
 from ._arrays import from_host, namespace_of, to_host
 from ._fold import fold
-from ._samples import Samples, Tile
+from ._samples import Samples
+from ._tiles import Tile
 from ._typing import Array, HostArray
 
 ROUNDING = 16

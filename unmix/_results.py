@@ -9,13 +9,14 @@ import numpy as np
 
 from . import ops
 from ._arrays import from_host, namespace_of
+from ._axes import Axis
 from ._door import as_table
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
 from ._sources import ArraySource
 from ._typing import Array, HostArray
-from .layout import Axis, Layout
+from .layout import Layout
 
 Constraint = Literal["sum_to_one", "nonnegative", "none"]
 

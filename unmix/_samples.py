@@ -10,42 +10,15 @@ import numpy as np
 
 from . import config, ops
 from ._arrays import as_float, from_host, is_array, namespace_of, to_host
+from ._axes import Axis, describe_axes, normal_slices
 from ._errors import DTypeError, ParameterError, ShapeError
-from ._fold import map_rows, plan_blocks
+from ._fold import map_rows
 from ._normalize import scaler
 from ._record import Record
 from ._sources import ArraySource, Mapped, Selected, Source
+from ._tiles import Tile, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
-from .layout import Axis, Layout, describe_axes, normal_slices
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tile:
-    """The samples of one block of the map.
-
-    Parameters
-    ----------
-    where : tuple of slice
-        The block, one slice per map axis.
-    rows : array
-        Shape (b, n_features), floating: one row for each sample that takes part.
-    layout : Layout
-        Of the whole table.
-    """
-
-    where: Slices
-    rows: Array
-    layout: Layout
-
-    @property
-    def kept(self) -> HostArray | None:
-        """Positions inside the block of the samples that take part; None for all."""
-        return self.layout.kept(self.where)
-
-    @property
-    def numbers(self) -> HostArray:
-        """Numbers of the samples in the whole map."""
-        return self.layout.numbers(self.where)
+from .layout import Layout
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

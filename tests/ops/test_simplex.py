@@ -233,6 +233,12 @@ class TestExchange:
                 other[j] = x
                 assert volume(other) == pytest.approx(abs(b) * volume(corners), rel=1e-7, abs=1e-10)
 
+    @pytest.mark.parametrize(("gain", "taken"), [(1e-3, 3), (1e-7, 3), (1e-12, 2), (0.0, 2)])
+    def test_takes_any_gain_above_rounding(self, gain, taken):
+        points = np.array([[0.0, 0], [1, 0], [0, 1], [0, 1 + gain]])
+        found = ops.largest_simplex(host_search(points), np.arange(3)[None], points[None, :3])
+        np.testing.assert_array_equal(found.numbers, [0, 1, taken])
+
     @given(seed=seeds, d=st.integers(1, 5))
     def test_growth_takes_the_farthest_from_the_hull(self, seed, d):
         points = table(seed, (30, d))

@@ -11,11 +11,12 @@ from .. import ops
 from .._arrays import from_host, namespace_of, rng_key, to_host, uniform_per_sample
 from .._door import as_table
 from .._errors import DataError, ParameterError
-from .._fold import fold, read_rows
+from .._fold import fold
 from .._record import Clock
 from .._results import Clusters, Unmixing, one_hot
-from .._samples import Samples, Tile
+from .._samples import Samples
 from .._sources import empty_like
+from .._tiles import Tile, read_rows
 from .._typing import RNG, Array
 from ._common import kept_if_it_fits, packed_endmembers, whole_number
 

@@ -15,7 +15,8 @@ from .._fold import all_numbers, fold, map_rows
 from .._nearest import nearest_samples
 from .._record import Clock
 from .._results import Endmembers, PrincipalComponents, maps_of
-from .._samples import Samples, Tile
+from .._samples import Samples
+from .._tiles import Tile
 from .._typing import RNG, Array, HostArray
 from ._common import whole_number
 from .abundances import abundances
@@ -144,7 +145,7 @@ def _subspace(
         raise ParameterError(
             f"pca has {len(model)} components{centred}; expected a centred model with at least {d}"
         )
-    spread = np.sqrt(to_host(model.explained_variance)[:d])
+    spread = _spread(model.scores)[:d]
     offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
     eps = np.finfo(to_host(model.maps[:0, ...]).dtype).eps
     rank = int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
@@ -154,6 +155,13 @@ def _subspace(
             f"ask for at most {rank + 1} endmembers, or look for constant or repeated samples"
         )
     return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
+
+
+def _spread(scores: Samples) -> HostArray:
+    """Standard deviation of each score: that of eigenvalues ends at the root of their rounding."""
+    seen, _ = fold(scores, lambda t, _: ops.column_statistics(t.rows), ops.merge_statistics)
+    n, total, squares = (to_host(s)[0, :] for s in seen[:3])
+    return np.asarray(np.sqrt(np.clip(squares / n - (total / n) ** 2, 0, None)))
 
 
 def _search(scores: Samples) -> Callable[[HostArray, HostArray], ops.Found]:

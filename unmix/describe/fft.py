@@ -11,7 +11,8 @@ from .. import ops
 from .._dispatch import explain
 from .._errors import BackendError, ParameterError, ShapeError
 from .._samples import Samples
-from .._sources import ImageBlocks, SpectrumSource, WindowSource, WindowStack, empty_like
+from .._sources import empty_like
+from .._windows import ImageBlocks, SpectrumSource, WindowSource, WindowStack
 from ..layout import HalfPlane
 
 

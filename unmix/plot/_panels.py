@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._axes import Axis
 from .._typing import HostArray
 from ..decompose._common import whole_number
-from ..layout import Axis
 from ._bars import BAR_UNITS, color_bar, lies_left_below, scale_bar
 from ._style import GREY, SMALL, TEXT, TITLE, short, with_unit
 

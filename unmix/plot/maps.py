@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._arrays import to_host
+from .._axes import Axis
 from .._results import Clusters, Endmembers, PrincipalComponents, Unmixing
 from .._typing import HostArray
-from ..layout import Axis
 from . import _bars as bars
 from . import _panels as panels
 from . import _style as style

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import to_host
+from .._axes import Axis
 from .._door import as_image
 from .._errors import ParameterError, ShapeError
 from .._results import Clusters, PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
-from ..layout import Axis, Layout
+from ..layout import Layout
 from . import _panels as panels
 from . import _style as style
 

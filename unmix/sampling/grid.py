@@ -7,12 +7,14 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import ops
+from .._axes import Axis
 from .._door import as_image
 from .._errors import BackendError, ParameterError, ShapeError
 from .._samples import Samples
-from .._sources import ArraySource, ImageBlocks, WindowSource
+from .._sources import ArraySource
 from .._typing import Array, HostArray
-from ..layout import Axis, Layout, WindowGrid
+from .._windows import ImageBlocks, WindowSource
+from ..layout import Layout, WindowGrid
 
 Edges = Literal["valid", "reflect", "periodic", "constant"]
 
