@@ -28,7 +28,8 @@ from ._errors import (
 from ._fold import fold
 from ._record import Record, Step
 from ._results import Clusters, Endmembers, PrincipalComponents, Unmixing
-from ._samples import Samples, Tile
+from ._samples import Samples
+from ._tiles import Tile
 from .decompose import abundances, kmeans, nfindr, pca
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows

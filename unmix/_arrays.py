@@ -5,6 +5,7 @@ Nothing here looks for a GPU library that the caller has not imported already.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 
 from ._errors import BackendError, DataError, DTypeError, ParameterError
 from ._typing import RNG, Array, HostArray, Namespace
+
+FINITE_BLOCK = 1 << 22
+"""Values that are looked at together when they are checked."""
 
 is_array: Callable[[Any], bool] = compat.is_array_api_obj
 is_numpy: Callable[[Namespace], bool] = compat.is_numpy_namespace
@@ -104,7 +108,11 @@ def require_finite(array: Array, what: str) -> Array:
     xp = namespace_of(array)
     if not xp.isdtype(array.dtype, "real floating"):
         return array
-    if bool(xp.all(xp.isfinite(array))):
+    # in blocks: the answer for a large array is not worth a mask of its size
+    rows = array if array.ndim else xp.reshape(array, (1,))
+    step = max(1, FINITE_BLOCK // max(1, math.prod(rows.shape[1:])))
+    ends = [*range(step, rows.shape[0], step), rows.shape[0]]
+    if all(xp.all(xp.isfinite(rows[i - min(step, i) : i, ...])) for i in ends):
         return array
     bad = np.argwhere(~to_host(xp.isfinite(array)))
     place = tuple(int(i) for i in bad[0])
@@ -119,6 +127,8 @@ def to_host(array: Array) -> HostArray:
     if isinstance(array, np.ndarray):
         return array
     xp = namespace_of(array)
+    if is_numpy(xp):  # a scalar: NumPy's functions give one for an array without axes
+        return np.asarray(array)
     if is_cupy(xp):
         return np.asarray(array.get())
     if is_torch(xp):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from ._arrays import is_array, require_finite, require_real
-from ._errors import BackendError, DTypeError, ShapeError
+from ._axes import Axis
+from ._errors import BackendError, DataError, DTypeError, ParameterError, ShapeError
 from ._record import Record, fingerprint
 from ._samples import Samples
 from ._sources import ArraySource, in_memory
 from ._typing import Array
-from .layout import Axis, Layout
+from .layout import Layout
 
 MAP_NAMES: dict[int, tuple[str, ...]] = {
     1: ("site",),
@@ -64,8 +67,10 @@ def samples(
     DTypeError
         If the values are complex, boolean or not numbers.
     DataError
-        If an array in memory holds NaN or infinity. What is read block by block is checked as it is
-        read.
+        If an array in memory holds NaN or infinity (what is read block by block is checked as it is
+        read), or is a masked array.
+    ParameterError
+        If a pitch is not a positive number.
 
     Examples
     --------
@@ -92,17 +97,17 @@ def samples(
     loaded = in_memory(array)
     _check_values(array, loaded)
     order = places + rest
-    pitches = _per_axis(pitch, 1.0, ndim, places, "pitch")
+    pitches = _positive(_per_axis(pitch, 1.0, ndim, places, "pitch"), pitch)
     unit = _per_axis(units, "px", ndim, places, "units")
     axes = tuple(
-        Axis.regular(name, int(array.shape[i]), spacing=float(pitches[i]), units=str(unit[i]))
+        Axis.regular(name, int(array.shape[i]), spacing=pitches[i], units=str(unit[i]))
         for name, i in zip(names + entries, order, strict=True)
     )
     parameters = {
         "map_axes": list(places),
         "map_names": list(names),
         "descriptor_names": list(entries),
-        "pitch": [float(p) for p in pitches],
+        "pitch": pitches,
         "units": [str(u) for u in unit],
     }
     chunks = getattr(array, "chunks", None)
@@ -116,7 +121,7 @@ def samples(
         ),
         layout=Layout(axes[: len(places)], axes[len(places) :]),
         record=Record().then("samples", parameters, data=fingerprint(array)),
-        nonnegative=True if np.dtype(_dtype_name(array)).kind == "u" else None,
+        nonnegative=True if _kind(array) == "u" else None,
     )
 
 
@@ -142,8 +147,11 @@ def as_image(image: Samples | Array) -> Samples:
     return samples(image, ndim, map_names=[*leading, *MAP_NAMES[min(ndim, 3)]])
 
 
-def as_table(table: Samples | Array) -> Samples:
-    """Take what a decomposition can work on: described `Samples` or a table (sample, feature)."""
+def as_table(table: Samples | Array, least: int = 2) -> Samples:
+    """Take what a decomposition can work on: described `Samples` or a table (sample, feature).
+
+    Fewer than ``least`` samples are refused.
+    """
     if not isinstance(table, Samples):
         _refuse_others(table, "Samples or a table (sample, feature)")
         if len(table.shape) != 2:
@@ -162,7 +170,7 @@ def as_table(table: Samples | Array) -> Samples:
             "these samples are complex, and decompositions are of real values; "
             "take output='amplitude' or 'power'"
         )
-    if table.layout.n_samples < 2:
+    if table.layout.n_samples < least:
         raise ShapeError(
             f"there is {table.layout.n_samples} sample; expected at least two: "
             "take a smaller window or step, or a larger image"
@@ -182,19 +190,35 @@ def _refuse_others(value: Any, expected: str) -> None:
 
 
 def _check_values(array: Array, loaded: bool) -> None:
+    if isinstance(array, np.ma.MaskedArray):
+        raise DataError(
+            "the data is a masked array, whose mask would be lost; hand in its data and leave out "
+            "samples with where(mask) or entries with features(mask)"
+        )
+    kind = _kind(array)
     if loaded:
         require_finite(require_real(array, "the data"), "the data")
-    elif np.dtype(array.dtype).kind not in "iuf":
+    elif kind not in "iuf":
         raise DTypeError(f"the data has dtype {array.dtype}; expected integers or real floats")
 
 
-def _dtype_name(array: Array) -> Any:
-    return array.dtype if isinstance(array.dtype, np.dtype) else str(array.dtype).split(".")[-1]
+def _kind(array: Array) -> str:
+    """NumPy's letter for the kind of an array's dtype."""
+    known = isinstance(array.dtype, np.dtype)
+    try:
+        return np.dtype(array.dtype if known else str(array.dtype).split(".")[-1]).kind
+    except TypeError:
+        raise DTypeError(
+            f"the data has dtype {array.dtype}, which NumPy does not know; convert it to float32"
+        ) from None
 
 
 def _map_places(map_axes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    places = tuple(range(map_axes)) if isinstance(map_axes, int) else tuple(map_axes)
-    places = tuple(int(p) + ndim if p < 0 else int(p) for p in places)
+    try:
+        given = tuple(map_axes) if isinstance(map_axes, Iterable) else tuple(range(index(map_axes)))
+        places = tuple(index(p) + ndim if p < 0 else index(p) for p in given)
+    except TypeError:
+        places = ()
     if not places or len(set(places)) < len(places) or not all(0 <= p < ndim for p in places):
         raise ShapeError(
             f"map_axes is {map_axes!r}; expected different axes of an array with {ndim}, "
@@ -221,8 +245,14 @@ def _names(
 def _per_axis(value: Any, default: Any, ndim: int, places: tuple[int, ...], what: str) -> list[Any]:
     if value is None:
         return [default] * ndim
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, (str, Real)):
         return [value if i in places else default for i in range(ndim)]
     if len(value) != ndim:
         raise ShapeError(f"{what} has {len(value)} entries; expected one for each of {ndim} axes")
     return list(value)
+
+
+def _positive(values: list[Any], given: Any) -> list[float]:
+    if not all(isinstance(v, Real) and 0 < float(v) < np.inf for v in values):
+        raise ParameterError(f"pitch is {given!r}; expected positive numbers")
+    return [float(v) for v in values]

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ._arrays import from_host, is_numpy, namespace_of
+from . import config
+from ._arrays import is_numpy
+from ._errors import BackendError
 from ._sources import empty_like
+from ._tiles import read_rows, write_rows
 from ._typing import Array, HostArray, Slices
 
 if TYPE_CHECKING:
-    from ._samples import Samples, Tile
+    from ._samples import Samples
 
 
 def fold(
@@ -51,8 +52,8 @@ def fold(
     out : array, optional
         Shape (*map_shape, width): rows are written here in place.
     workers : int, optional
-        Tiles in flight. Default: the processors for NumPy, one for other namespaces. Each tile is
-        computed by one thread.
+        Tiles in flight, as far as the budget has room. Default: the processors for NumPy, one for
+        other namespaces. Each tile is computed by one thread, and no number changes a bit.
     label : str, optional
         What a progress bar says when the pass takes over a second.
 
@@ -61,10 +62,15 @@ def fold(
     merged, out
         The one part that is left (None where there were none), and ``out``.
     """
+    if not hasattr(samples, "source"):
+        raise BackendError(
+            f"expected Samples, but got {type(samples).__name__}; make them of an array with "
+            "unmix.samples(array, map_axes)"
+        )
     samples.source.prepare()
-    if workers is None:
-        workers = default_workers(samples)
-    plan = samples.plan(workers)
+    workers = default_workers(samples) if workers is None else workers
+    workers = min(workers, config.tiles_in_flight())
+    plan = samples.plan()
 
     def run(where: Slices) -> Any:
         tile = samples.tile(where)
@@ -74,8 +80,7 @@ def fold(
         write_rows(out, tile, rows)
         return part
 
-    with single_threaded(samples):
-        parts = in_order(run, plan, workers)
+    with single_threaded(samples), closing(in_order(run, plan, workers)) as parts:
         return reduce_tree(with_progress(parts, len(plan), label), merge), out
 
 
@@ -88,9 +93,11 @@ def default_workers(samples: Samples) -> int:
     return os.cpu_count() or 1
 
 
-def in_order(run: Callable[[Slices], Any], plan: list[Slices], workers: int) -> Iterator[Any]:
+def in_order(
+    run: Callable[[Slices], Any], plan: list[Slices], workers: int
+) -> Generator[Any, None, None]:
     """Yield ``run(where)`` for each block in turn, a few ahead of the one that is asked for."""
-    if workers == 1 or len(plan) == 1:
+    if workers <= 1 or len(plan) == 1:
         yield from map(run, plan)
         return
     pool = ThreadPoolExecutor(workers)
@@ -126,28 +133,6 @@ def reduce_tree(parts: Iterable[Any], merge: Callable[[Any, Any], Any] | None) -
     return total
 
 
-def read_rows(out: Array, tile: Tile) -> Array:
-    """Return the rows of ``out`` that belong to a tile's samples."""
-    xp = namespace_of(out)
-    block = xp.reshape(out[(*tile.where, slice(None))], (-1, out.shape[-1]))
-    return block if tile.kept is None else xp.take(block, from_host(tile.kept, block), axis=0)
-
-
-def write_rows(out: Array, tile: Tile, rows: Array) -> None:
-    """Write a tile's rows to their place in ``out``; other samples' rows stay."""
-    xp = namespace_of(out)
-    place = (*tile.where, slice(None))
-    rows = xp.astype(rows, out.dtype, copy=False)
-    block = out[place]
-    if tile.kept is not None:
-        # samples that are left out take their old row, which stands behind the new ones
-        old = xp.reshape(block, (-1, out.shape[-1]))
-        source = rows.shape[0] + np.arange(old.shape[0])
-        source[tile.kept] = np.arange(rows.shape[0])
-        rows = xp.take(xp.concat([rows, old], axis=0), from_host(source, rows), axis=0)
-    out[place] = xp.reshape(rows, block.shape)
-
-
 def map_rows(
     samples: Samples,
     function: Callable[[Array], Array],
@@ -169,31 +154,6 @@ def map_rows(
     )
     fold(samples, lambda tile, _: (None, function(tile.rows)), out=out, label=label)
     return out
-
-
-def plan_blocks(
-    shape: tuple[int, ...], chunks: tuple[int, ...] | None, n_samples: int
-) -> list[Slices]:
-    """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in."""
-    sizes = list(chunks or (1,) * len(shape))
-    sizes = [min(c, n) for c, n in zip(sizes, shape, strict=True)]
-    for axis in range(len(shape)):  # a chunk larger than a tile is cut along its slow axes
-        rest = int(np.prod(sizes, initial=1)) // sizes[axis]
-        sizes[axis] = max(1, min(sizes[axis], n_samples // max(rest, 1)))
-    for axis in reversed(range(len(shape))):  # grow in whole chunks, fast axes first
-        rest = int(np.prod(sizes, initial=1)) // sizes[axis]
-        most = max(sizes[axis], n_samples // rest // sizes[axis] * sizes[axis])
-        sizes[axis] = min(shape[axis], most)
-        if sizes[axis] < shape[axis]:
-            break
-    cuts = [
-        [slice(i, min(i + size, n)) for i in range(0, n, size)]
-        for n, size in zip(shape, sizes, strict=True)
-    ]
-    blocks: list[Slices] = [()]
-    for along in cuts:
-        blocks = [(*b, s) for b in blocks for s in along]
-    return blocks
 
 
 def single_threaded(samples: Samples) -> AbstractContextManager[Any]:

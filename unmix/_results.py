@@ -9,12 +9,14 @@ import numpy as np
 
 from . import ops
 from ._arrays import from_host, namespace_of
+from ._axes import Axis
+from ._door import as_table
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
 from ._sources import ArraySource
 from ._typing import Array, HostArray
-from .layout import Axis, Layout
+from .layout import Layout
 
 Constraint = Literal["sum_to_one", "nonnegative", "none"]
 
@@ -72,13 +74,14 @@ class Unmixing:
             record=self.record.then("scores", {}),
         )
 
-    def project(self, samples: Samples) -> Self:
+    def project(self, samples: Samples | Array) -> Self:
         """Describe new samples by these components.
 
         Parameters
         ----------
-        samples : Samples
-            Described by the same entries of the same axes as those that the model was fitted to.
+        samples : Samples or array
+            Described by the same entries of the same axes as those that the model was fitted to; or
+            a table (sample, feature), if that was a table.
 
         Returns
         -------
@@ -90,6 +93,7 @@ class Unmixing:
         ShapeError
             If the descriptor is another one.
         """
+        samples = as_table(samples, least=1)
         self.layout.require_same_descriptor(samples.layout)
         layout = replace(
             self.layout,

@@ -9,43 +9,16 @@ from typing import Any
 import numpy as np
 
 from . import config, ops
-from ._arrays import as_float, is_array, namespace_of, to_host
+from ._arrays import as_float, from_host, is_array, namespace_of, to_host
+from ._axes import Axis, describe_axes, normal_slices
 from ._errors import DTypeError, ParameterError, ShapeError
-from ._fold import map_rows, plan_blocks
+from ._fold import map_rows
 from ._normalize import scaler
 from ._record import Record
 from ._sources import ArraySource, Mapped, Selected, Source
+from ._tiles import Tile, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
-from .layout import Axis, Layout, describe_axes, normal_slices
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tile:
-    """The samples of one block of the map.
-
-    Parameters
-    ----------
-    where : tuple of slice
-        The block, one slice per map axis.
-    rows : array
-        Shape (b, n_features), floating: one row for each sample that takes part.
-    layout : Layout
-        Of the whole table.
-    """
-
-    where: Slices
-    rows: Array
-    layout: Layout
-
-    @property
-    def kept(self) -> HostArray | None:
-        """Positions inside the block of the samples that take part; None for all."""
-        return self.layout.kept(self.where)
-
-    @property
-    def numbers(self) -> HostArray:
-        """Numbers of the samples in the whole map."""
-        return self.layout.numbers(self.where)
+from .layout import Layout
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -117,10 +90,10 @@ class Samples:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def plan(self, workers: int = 1) -> list[Slices]:
+    def plan(self) -> list[Slices]:
         """Return the blocks of the map that are read one at a time."""
         row = self.layout.n_features * 8
-        n = config.tile_bytes(workers) // max(self.source.bytes_per_sample, row, 1)
+        n = config.tile_bytes() // max(self.source.bytes_per_sample, row, 1)
         blocks = plan_blocks(self.layout.map_shape, self.source.chunks, max(1, n))
         mask = self.layout.mask
         return blocks if mask is None else [b for b in blocks if mask[b].any()]
@@ -155,11 +128,23 @@ class Samples:
         return self.xp.concat([tile.rows for tile in self.tiles()], axis=0)
 
     def rows(self, numbers: HostArray) -> Array:
-        """Return the rows of single samples by their numbers in the whole map, (k, n_features)."""
+        """Return the rows of single samples by their numbers in the whole map, (k, n_features).
+
+        The tiles that hold them are read, so that they have the bits of every other pass.
+        """
         self.source.prepare()
-        places = np.stack(np.unravel_index(numbers, self.layout.map_shape), axis=-1)
-        read = [self.tile(tuple(slice(int(i), int(i) + 1) for i in place)).rows for place in places]
-        return self.xp.concat(read, axis=0)
+        places = np.unravel_index(numbers, self.layout.map_shape)
+        read, asked = [], []
+        for where in self.plan():
+            within = [(p >= s.start) & (p < s.stop) for p, s in zip(places, where, strict=True)]
+            inside = np.flatnonzero(np.all(within, axis=0))
+            if len(inside):
+                tile = self.tile(where)
+                at = from_host(np.searchsorted(tile.numbers, numbers[inside]), tile.rows)
+                read.append(self.xp.take(tile.rows, at, axis=0))
+                asked.append(inside)
+        rows = self.xp.concat(read, axis=0)
+        return self.xp.take(rows, from_host(np.argsort(np.concatenate(asked)), rows), axis=0)
 
     def to_array(self) -> Array:
         """Return all values as one array.
@@ -286,9 +271,15 @@ class Samples:
         """
         names = [a.name for a in self.axes]
         key = [slice(None)] * len(names)
-        for name, (low, high) in bounds.items():
+        for name, bound in bounds.items():
             if name not in names:
                 raise ParameterError(f"there is no axis {name!r}; there are {', '.join(names)}")
+            try:
+                low, high = (float(b) for b in bound)
+            except (TypeError, ValueError):
+                raise ParameterError(
+                    f"{name} is {bound!r}; expected the lowest and the highest coordinate"
+                ) from None
             values = self.axes[names.index(name)].values
             inside = np.flatnonzero((values >= low) & (values <= high))
             if not len(inside):
@@ -339,11 +330,11 @@ class Samples:
         On spectra the transform acts on the amplitudes themselves, not on the packed half plane.
         """
         function = ops.transform(name, **options)
-        stays = (
-            self.nonnegative
-            if name != "clip"
-            else (options.get("low", -1) >= 0 or self.nonnegative)
-        )
+        stays = True if name == "sqrt" else self.nonnegative
+        if name == "clip":
+            low, high = options.get("low"), options.get("high")
+            raised = True if low is not None and low >= 0 else self.nonnegative
+            stays = raised if high is None or high >= 0 else False
         return self._mapped(function, None, stays, "transform", {"name": name, **options})
 
     def normalize(self, kind: str, *, over: str = "sample") -> Samples:

@@ -208,29 +208,24 @@ def _fit(spectra: Samples, job: Job) -> tuple[Unmixing, PrincipalComponents | No
 
 
 def _draw(folder: Path, image: Samples, model: Unmixing, pca: PrincipalComponents | None) -> None:
-    from matplotlib import pyplot as plt
-
     import unmix as um
 
-    plt.switch_backend("Agg")  # a file needs no screen
     draw: dict[str, Callable[[], Any]] = {"maps.png": lambda: um.plot.unmixing(model)}
     if isinstance(model, um.Endmembers):
         draw["abundances.png"] = lambda: um.plot.abundances(model, image=image)
-        draw["simplex.png"] = lambda: um.plot.simplex(model, pca)
     if pca is not None:
         draw["scree.png"] = lambda: um.plot.scree(pca)
+        if model is not pca:
+            draw["simplex.png"] = lambda: um.plot.simplex(model, pca)
     if model is not pca:
         draw["representatives.png"] = lambda: um.plot.representatives(
             um.representatives(model, image, 4)
         )
     for name, figure_of in draw.items():
         try:
-            figure = figure_of()
+            figure_of().savefig(folder / name, dpi=150)
         except UnmixError as error:  # such as an overlay of a map with three axes
             click.echo(f"without {name}: {error}", err=True)
-            continue
-        figure.savefig(folder / name, dpi=150)
-        plt.close(figure)
 
 
 @main.command(cls=Command)

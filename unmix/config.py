@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Real
 
 from ._errors import ParameterError
 
@@ -32,7 +33,7 @@ def memory_budget(n_bytes: int) -> Iterator[None]:
     Raises
     ------
     ParameterError
-        If ``n_bytes`` is under 1 MiB.
+        If ``n_bytes`` is not a number, or under 1 MiB.
 
     Examples
     --------
@@ -41,9 +42,9 @@ def memory_budget(n_bytes: int) -> Iterator[None]:
     ...     um.config.current_budget()
     268435456
     """
-    if n_bytes < 1 << 20:
+    if not isinstance(n_bytes, Real) or not 1 << 20 <= n_bytes < float("inf"):
         raise ParameterError(
-            f"memory_budget is {n_bytes} bytes; expected at least {1 << 20} (1 MiB)"
+            f"memory_budget is {n_bytes!r}; expected a number of bytes, at least {1 << 20} (1 MiB)"
         )
     token = _budget.set(int(n_bytes))
     try:
@@ -57,6 +58,14 @@ def current_budget() -> int:
     return _budget.get()
 
 
-def tile_bytes(workers: int) -> int:
-    """Return the working memory of each of ``workers`` tiles in flight."""
-    return min(TILE_BYTES, max(1 << 18, current_budget() // (4 * workers)))
+def tile_bytes() -> int:
+    """Return the working memory of one tile, whatever the number of workers.
+
+    An eighth of the budget at the most: two tiles in flight, and as much again for what is merged.
+    """
+    return min(TILE_BYTES, max(1 << 18, current_budget() // 8))
+
+
+def tiles_in_flight() -> int:
+    """Return how many tiles the budget has room for at a time."""
+    return max(1, current_budget() // (4 * tile_bytes()))

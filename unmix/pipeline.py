@@ -94,6 +94,8 @@ class Pipeline:
 
 def _run(steps: tuple[Step, ...], data: Any, memo: dict[str, Any]) -> Any:
     """Run steps; ``memo`` holds the result of every chain of steps that was run on ``data``."""
+    if not steps:
+        raise ParameterError("the record has no steps; expected that of samples or of a model")
     result: Any = None
     for i, step in enumerate(steps):
         key = json.dumps([[s.operation, s.parameters] for s in steps[: i + 1]])

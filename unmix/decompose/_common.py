@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import config
-from .._arrays import is_array, namespace_of
+from .._arrays import from_host, is_array, namespace_of, require_finite, require_real
 from .._errors import BackendError, ParameterError, ShapeError
 from .._results import Unmixing
 from .._samples import Samples
@@ -52,4 +52,9 @@ def packed_endmembers(endmembers: Unmixing | Array, samples: Samples) -> Array:
             f"the endmembers have shape {tuple(endmembers.shape)}; expected (k, "
             f"{', '.join(map(str, expected))}): one full descriptor each"
         )
+    left_out = None if samples.layout.index is None else samples.layout.index < 0
+    used = require_real(endmembers, "the endmembers")
+    if left_out is not None:  # what is left out may hold NaN, as components do
+        used = xp.where(from_host(left_out, used), xp.zeros_like(used), used)
+    require_finite(used, "the endmembers")
     return samples.layout.pack(xp.astype(endmembers, samples.dtype))

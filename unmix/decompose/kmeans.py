@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -10,11 +11,12 @@ from .. import ops
 from .._arrays import from_host, namespace_of, rng_key, to_host, uniform_per_sample
 from .._door import as_table
 from .._errors import DataError, ParameterError
-from .._fold import fold, read_rows
+from .._fold import fold
 from .._record import Clock
 from .._results import Clusters, Unmixing, one_hot
-from .._samples import Samples, Tile
+from .._samples import Samples
 from .._sources import empty_like
+from .._tiles import Tile, read_rows
 from .._typing import RNG, Array
 from ._common import kept_if_it_fits, packed_endmembers, whole_number
 
@@ -81,8 +83,8 @@ def kmeans(
     n_clusters = whole_number(n_clusters, 1, n, "n_clusters", f"{n} samples")
     n_starts = whole_number(n_starts, 1, 10_000, "n_starts", "starts")
     max_iter = whole_number(max_iter, 1, 10**9, "max_iter", "steps")
-    if tol < 0:
-        raise ParameterError(f"tol is {tol}; expected zero or more")
+    if not isinstance(tol, Real) or not tol >= 0:
+        raise ParameterError(f"tol is {tol!r}; expected zero or more")
     table = kept_if_it_fits(samples)
     origin, norms, variance = _norms(table)
     if isinstance(init, str):

@@ -10,11 +10,13 @@ import numpy as np
 from .. import ops
 from .._arrays import namespace_of, rng_key, to_host
 from .._door import as_table
-from .._errors import DataError, ParameterError
+from .._errors import DataError, ParameterError, ShapeError
 from .._fold import all_numbers, fold, map_rows
+from .._nearest import nearest_samples
 from .._record import Clock
 from .._results import Endmembers, PrincipalComponents, maps_of
-from .._samples import Samples, Tile
+from .._samples import Samples
+from .._tiles import Tile
 from .._typing import RNG, Array, HostArray
 from ._common import whole_number
 from .abundances import abundances
@@ -97,7 +99,7 @@ def nfindr(
     model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
     model = _subspace(model, samples, n_endmembers)
     found = _largest_simplex(model.scores, n_endmembers, n_starts, key)
-    groups = _nearest_numbers(model.scores, found.points, average)
+    groups, _ = nearest_samples(model.scores, found.points, average)
     parameters = {
         "n_endmembers": n_endmembers,
         "n_starts": n_starts,
@@ -126,14 +128,24 @@ def _subspace(
 ) -> PrincipalComponents:
     """Return the model of the first ``n_endmembers - 1`` components, if the samples fill them."""
     d = n_endmembers - 1
+    if not isinstance(model, PrincipalComponents):
+        raise ParameterError(f"pca is {model!r}; expected what unmix.pca returns")
     model.layout.require_same_descriptor(samples.layout)
-    if model.layout.map_shape != samples.layout.map_shape or model.mean is None or len(model) < d:
+    mine, theirs = model.layout, samples.layout
+    everywhere = (slice(None),) * len(theirs.map_axes)
+    if mine.map_shape != theirs.map_shape or not np.array_equal(
+        mine.numbers(everywhere), theirs.numbers(everywhere)
+    ):
+        raise ShapeError(
+            f"pca is of {mine.n_samples} samples of a map {mine.map_shape}; expected a model of "
+            f"these {theirs.n_samples} of {theirs.map_shape}: fit it to them, with the same mask"
+        )
+    if model.mean is None or len(model) < d:
         centred = "" if model.mean is not None else ", fitted without centring"
         raise ParameterError(
-            f"pca has {len(model)} components of a map {model.layout.map_shape}{centred}; expected "
-            f"a centred model of these samples, {samples.layout.map_shape}, with at least {d}"
+            f"pca has {len(model)} components{centred}; expected a centred model with at least {d}"
         )
-    spread = np.sqrt(to_host(model.explained_variance)[:d])
+    spread = _spread(model.scores)[:d]
     offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
     eps = np.finfo(to_host(model.maps[:0, ...]).dtype).eps
     rank = int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
@@ -143,6 +155,13 @@ def _subspace(
             f"ask for at most {rank + 1} endmembers, or look for constant or repeated samples"
         )
     return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
+
+
+def _spread(scores: Samples) -> HostArray:
+    """Standard deviation of each score: that of eigenvalues ends at the root of their rounding."""
+    seen, _ = fold(scores, lambda t, _: ops.column_statistics(t.rows), ops.merge_statistics)
+    n, total, squares = (to_host(s)[0, :] for s in seen[:3])
+    return np.asarray(np.sqrt(np.clip(squares / n - (total / n) ** 2, 0, None)))
 
 
 def _search(scores: Samples) -> Callable[[HostArray, HostArray], ops.Found]:
@@ -193,32 +212,6 @@ def _farthest_from_mean(scores: Samples) -> tuple[int, HostArray]:
     return number, point
 
 
-def _nearest_numbers(scores: Samples, vertices: HostArray, n: int) -> list[HostArray]:
-    """Numbers of the ``n`` samples nearest to each vertex, the nearest first."""
-
-    def update(tile: Tile, _: None) -> list[tuple[HostArray, HostArray]]:
-        rows = to_host(tile.rows).astype(float)
-        best = []
-        for vertex in vertices:
-            squared = np.sum((rows - vertex) ** 2, axis=1)
-            order = np.argsort(squared, kind="stable")[:n]
-            best.append((squared[order], tile.numbers[order]))
-        return best
-
-    def merge(
-        a: list[tuple[HostArray, HostArray]], b: list[tuple[HostArray, HostArray]]
-    ) -> list[tuple[HostArray, HostArray]]:
-        both = [
-            tuple(np.concatenate(pair) for pair in zip(x, y, strict=True))
-            for x, y in zip(a, b, strict=True)
-        ]
-        orders = [np.lexsort((numbers, squared))[:n] for squared, numbers in both]
-        return [(s[o], i[o]) for (s, i), o in zip(both, orders, strict=True)]
-
-    best, _ = fold(scores, update, merge)
-    return [numbers for _, numbers in best]
-
-
 def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
     """Endmembers inside the subspace, from their scores (k, k - 1).
 
@@ -239,7 +232,7 @@ def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
     )
 
 
-def _means(samples: Samples, groups: list[HostArray]) -> Array:
+def _means(samples: Samples, groups: HostArray) -> Array:
     """Mean row of each group of samples, (k, n_features)."""
     xp = samples.xp
     return xp.stack([xp.mean(samples.rows(g), axis=0) for g in groups])

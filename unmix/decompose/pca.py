@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal
-
-import numpy as np
 
 from .. import ops
 from .._arrays import from_host, linalg, rng_key
@@ -158,7 +157,8 @@ def _model(
         table, lambda r: xp.matmul(r, vectors.T) - offset, vectors.shape[0], label="scores"
     )
     values = xp.clip(found.values, 0, None)
-    total = max(found.total, np.finfo(float).tiny)
+    # in float32 far from zero the sum of squares may lose what is explained
+    total = max(found.total, float(xp.sum(values)), sys.float_info.min)
     return PrincipalComponents(
         maps=maps_of(rows),
         components=samples.layout.unpack(vectors),

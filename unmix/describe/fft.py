@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from .. import ops
 from .._dispatch import explain
 from .._errors import BackendError, ParameterError, ShapeError
 from .._samples import Samples
-from .._sources import ImageBlocks, SpectrumSource, WindowSource, WindowStack
+from .._sources import empty_like
+from .._windows import ImageBlocks, SpectrumSource, WindowSource, WindowStack
 from ..layout import HalfPlane
 
 
@@ -63,6 +65,8 @@ def window_fft(
         nothing.
     ParameterError
         If taper, output or impl is unknown, or a limit is negative.
+    BackendError
+        If ``impl`` cannot run on these arrays.
 
     Examples
     --------
@@ -79,16 +83,21 @@ def window_fft(
         raise ShapeError(
             f"pad is {pad}; expected at least the window's {window[0]} x {window[1]} pixels"
         )
-    if k_min < 0 or (k_max is not None and k_max <= 0):
-        raise ParameterError(f"k_min is {k_min} and k_max is {k_max}; expected positive limits")
+    limits = (k_min, 1 if k_max is None else k_max)
+    if not all(isinstance(k, Real) for k in limits) or not (limits[0] >= 0 and limits[1] > 0):
+        raise ParameterError(f"k_min is {k_min!r} and k_max is {k_max!r}; expected positive limits")
     for n in window:
         ops.taper_weights(taper, n)
     ops.modulus(np.zeros(1, complex), output)
+    like = pixels.source.like
+    if impl is not None:  # one window now, not an error at the first tile
+        one = empty_like(like, window, 0, like.dtype)
+        ops.window_fft(one, window, 1, taper=taper, output=output, impl=impl)
     win_y, win_x = layout.descriptor_axes
     units = f"1/{win_y.units}" if win_y.units else ""
     plane = HalfPlane.of(fft_shape, (win_y.spacing, win_x.spacing), units, k_max)
     asked = {"taper": taper, "output": output, "window": window, "fft_shape": fft_shape}
-    route = impl or explain("window_fft", pixels.source.like, **asked)[-1][0]
+    route = impl or explain("window_fft", like, **asked)[-1][0]
     # a complex spectrum has a phase for every entry
     index = None if output == "complex" else plane.index
     parameters = {"taper": taper, "output": output, "k_min": k_min, "k_max": k_max, "pad": pad}

@@ -14,11 +14,12 @@ import numpy as np
 
 from .. import _results
 from .._arrays import is_array, to_host
+from .._axes import Axis
 from .._errors import FileError, ParameterError
 from .._record import Record
 from .._results import Unmixing
 from .._typing import HostArray
-from ..layout import Axis, Layout, WindowGrid
+from ..layout import Layout, WindowGrid
 from ._numpy import MODEL, read_member
 from ._opened import unreadable
 from ._write import new_file

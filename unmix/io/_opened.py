@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import Axis
 from .._errors import FileError
 from .._typing import HostArray
-from ..layout import Axis
 
 MOST_LISTED = 20
 """Names of data sets in one message."""

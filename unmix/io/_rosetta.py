@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import Axis
 from .._errors import FileError
-from ..layout import Axis
 from ._opened import FileArray, Opened, choose, library, unreadable
 from ._pictures import one_channel
 

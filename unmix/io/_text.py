@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import Axis
 from .._errors import UnmixError
 from .._fold import fold
 from .._record import Record
 from .._results import Clusters, Endmembers, PrincipalComponents, Unmixing
-from .._samples import Samples, Tile
+from .._samples import Samples
 from .._sources import ArraySource
-from ..layout import Axis
+from .._tiles import Tile
 from ._model import load
 from ._numpy import MODEL
 from ._open import open as open_file

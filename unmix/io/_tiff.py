@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import config
+from .._axes import Axis
 from .._errors import FileError
-from ..layout import Axis
 from ._opened import FileArray, Opened, choose, library, unreadable
 from ._pictures import one_channel
 from ._tiff_scale import pixel_sizes

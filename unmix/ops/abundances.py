@@ -1,9 +1,8 @@
 """Exact least-squares abundances under constraints, for all samples at once.
 
 All that has to be found is a sample's *support*, the endmembers that it is mixed of: given that,
-abundances and multipliers are a linear map of the sample. Supports are found by block principal
-pivoting (Júdice & Pires, Comput. Oper. Res. 21, 587, 1994; Kim & Park, SIAM J. Sci. Comput. 33,
-3261, 2011), in step for all samples, with one small matrix for each support that occurs.
+abundances and multipliers are a linear map of the sample. So all samples go through an active-set
+method in step, with one small matrix for each support that occurs among them.
 """
 
 from __future__ import annotations
@@ -15,14 +14,17 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from .._arrays import float_type, from_host, namespace_of, require_finite, require_real, to_host
+from .._dispatch import dispatched
 from .._errors import DataError, ShapeError
 from .._typing import Array, HostArray
 
 _MOST = 62  # endmembers: a support is kept as the bits of an int64
 _BLOCK = 1 << 23  # bytes of matrices gathered for one block of samples
 _ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
+_BLOCK_TURNS = 4  # settle all points where endmembers are far from dependent, or nearly all
 
 
+@dispatched
 def fcls(samples: Array, endmembers: Array) -> Array:
     """Return fully constrained abundances: non-negative, with sum one.
 
@@ -61,9 +63,10 @@ def fcls(samples: Array, endmembers: Array) -> Array:
     array([[0.25, 0.25, 0.5 ],
            [0.  , 1.  , 0.  ]])
     """
-    return _solve(samples, endmembers, _pivot, sums=True)
+    return _solve(samples, endmembers, _active_set, sums=True)
 
 
+@dispatched
 def nnls(samples: Array, endmembers: Array) -> Array:
     """Return non-negative abundances.
 
@@ -82,9 +85,10 @@ def nnls(samples: Array, endmembers: Array) -> Array:
     array([[1., 2.],
            [9., 0.]])
     """
-    return _solve(samples, endmembers, _pivot, sums=False)
+    return _solve(samples, endmembers, _active_set, sums=False)
 
 
+@dispatched
 def ucls(samples: Array, endmembers: Array) -> Array:
     """Return the abundances of unconstrained least squares, of either sign.
 
@@ -106,28 +110,28 @@ class _Problem(NamedTuple):
 
     basis: HostArray  # (f, r), orthonormal up to its rounding to the computing type
     origin: HostArray  # (r,), the endmembers' mean, or zero
-    vertices: HostArray  # (p, r), the endmembers from there, in units
     units: HostArray  # (p,), lengths: beyond this, nothing depends on the scale of the data
+    vertices: HostArray  # (p, r), the endmembers from the origin, in units
     sums: bool  # whether abundances sum to one
 
 
-_Lookup: TypeAlias = Callable[[HostArray], tuple[Array, Array]]
+_Lookup: TypeAlias = Callable[[HostArray], list[Array]]
 """Supports (m,), as bits -> matrices (m, p, c) of unit rows, and the rows' lengths (m, p)."""
+_Find: TypeAlias = Callable[[Array, int, _Lookup], Array]
 
 
-def _solve(
-    samples: Array, endmembers: Array, find: Callable[[Array, int, _Lookup], Array], *, sums: bool
-) -> Array:
+def _solve(samples: Array, endmembers: Array, find: _Find, *, sums: bool) -> Array:
     """Let ``find`` solve block after block of samples in the coordinates of the problem."""
     xp = namespace_of(samples, endmembers)
     _check(samples, endmembers)
     (n, f), p, dtype = samples.shape, endmembers.shape[0], float_type(samples)
     problem = _reduce(to_host(xp.astype(endmembers, xp.float64)), dtype == xp.float32, sums)
-    basis, origin, units = (from_host(v, samples) for v in problem[:2] + problem[3:4])
-    lookup, blocks = _lookup(problem, n if find is _pivot else 0, samples), []
-    step = max(1, min(_BLOCK // (8 * p * p), 2 * _BLOCK // f))  # integer rows are copied
+    basis, origin, units = (from_host(v, samples) for v in problem[:3])
+    lookup, blocks = _lookup(problem, n if find is _active_set else 0, samples), []
+    copied = samples.dtype != dtype
+    step = max(1, _BLOCK // max(8 * p * p, f * copied))
     for start in range(0, max(n, 1), step):
-        rows = xp.astype(samples[start : start + step, :], dtype, copy=False)
+        rows = xp.astype(samples[start : min(start + step, n), :], dtype, copy=False)
         points = xp.astype(rows @ basis, xp.float64) - origin
         if sums:  # a constant coordinate carries the affine part of the maps
             constant = np.full((points.shape[0], 1), problem.units[0])
@@ -141,18 +145,18 @@ def _solve(
 
 def _check(samples: Array, endmembers: Array) -> None:
     """Raise where the arguments do not fit."""
-    for what, array in (("samples", samples), ("endmembers", endmembers)):
-        require_real(array, what)
-        if array.ndim != 2:
-            raise ShapeError(f"{what} has shape {tuple(array.shape)}; expected rows x features")
-    (p, f), features = endmembers.shape, samples.shape[1]
-    if f != features:
-        raise ShapeError(f"samples have {features} features but endmembers {f}; expected the same")
-    if f == 0 or not 1 <= p <= _MOST:
+    shapes = tuple(samples.shape), tuple(endmembers.shape)
+    if [len(s) for s in shapes] != [2, 2] or shapes[0][1] != shapes[1][1]:
         raise ShapeError(
-            f"endmembers has shape {(p, f)}; expected 1 to {_MOST} rows of at least one feature"
+            f"samples and endmembers have shapes {shapes[0]} and {shapes[1]}; expected two axes, "
+            "rows and as many features in both"
         )
-    require_finite(endmembers, "endmembers")
+    if not 1 <= shapes[1][0] <= _MOST or shapes[1][1] == 0:
+        raise ShapeError(
+            f"endmembers have shape {shapes[1]}; expected 1 to {_MOST} of at least one feature"
+        )
+    require_real(samples, "samples")
+    require_finite(require_real(endmembers, "endmembers"), "endmembers")
 
 
 def _reduce(spectra: HostArray, single: bool, sums: bool) -> _Problem:
@@ -177,7 +181,7 @@ def _reduce(spectra: HostArray, single: bool, sums: bool) -> _Problem:
         )
     basis = rows[:needed].T.astype(np.float32 if single else np.float64)
     exact = basis.astype(np.float64)  # as rounded, so that exact mixtures stay exact
-    return _Problem(basis, mean @ exact, spread @ exact, units, sums)
+    return _Problem(basis, mean @ exact, units, spread @ exact, sums)
 
 
 def _maps(supports: HostArray, vertices: HostArray, sums: bool) -> tuple[HostArray, HostArray]:
@@ -214,20 +218,17 @@ def _lookup(problem: _Problem, n: int, like: Array) -> _Lookup:
     """Return the function from supports to maps, with a table of them all where that is small."""
     xp, p = namespace_of(like), len(problem.vertices)
 
-    def make(supports: HostArray) -> tuple[Array, Array]:
-        maps, lengths = _maps(supports, problem.vertices, problem.sums)
-        return from_host(maps, like), from_host(lengths, like)
+    def make(supports: HostArray) -> list[Array]:
+        return [from_host(v, like) for v in _maps(supports, problem.vertices, problem.sums)]
 
     small = 4 << p <= n and 8 * p * p << p <= 2 * _BLOCK
     table = make(np.arange(1 << p)) if small else None
 
-    def lookup(supports: HostArray) -> tuple[Array, Array]:
-        found = table
-        if found is None:
-            some, supports = np.unique(supports, return_inverse=True)
-            found = make(some)
-        at = from_host(supports, like)
-        return xp.take(found[0], at, axis=0), xp.take(found[1], at, axis=0)
+    def lookup(supports: HostArray) -> list[Array]:
+        if table is not None:
+            return [xp.take(v, from_host(supports, like), axis=0) for v in table]
+        some, places = np.unique(supports, return_inverse=True)
+        return [xp.take(v, from_host(places, like), axis=0) for v in make(some)]
 
     return lookup
 
@@ -238,39 +239,48 @@ def _all(points: Array, p: int, lookup: _Lookup) -> Array:
     return (maps @ points[:, :, None])[:, :, 0] * lengths
 
 
-def _pivot(points: Array, p: int, lookup: _Lookup) -> Array:
-    """Return abundances on the supports where neither they nor the multipliers are negative."""
-    xp, bits = namespace_of(points), 1 << np.arange(p)
+def _active_set(points: Array, p: int, lookup: _Lookup) -> Array:
+    """Return abundances on the supports where neither they nor the multipliers are negative.
+
+    For a few turns, all endmembers with a negative one change sides. The points that this does not
+    settle go on as in Lawson & Hanson: walk to the best point of the support and drop what becomes
+    zero on the way; let endmembers in from a best point only. Best points get better, so this
+    ends; lest rounding let the same ones in for ever, more and more is asked of them very late.
+    """
+    xp, bits, late = namespace_of(points), 1 << np.arange(p), 3 * p + 10
     slack = _ROUNDING * xp.max(xp.abs(points), axis=1, keepdims=True)
-    live, places, found = np.arange(points.shape[0]), [], []
-    support = np.full(len(live), (1 << p) - 1)
-    a = xp.zeros_like(lookup(support)[1])
+    live, support = np.arange(points.shape[0]), np.full(points.shape[0], (1 << p) - 1)
+    places, found = [], []
     for turn in count():
         maps, lengths = lookup(support)
         values = (maps @ points[:, :, None])[:, :, 0]
         inside = from_host(support[:, None] & bits > 0, points)
-        wrong = values < -slack * 4.0 ** max(0, turn - 5 * p - 20)
-        below = wrong & inside
-        target = xp.where(inside, values * lengths, xp.zeros_like(values))
-        share = xp.where(below, a / xp.where(below, a - target, xp.ones_like(a)), xp.ones_like(a))
-        least = xp.min(share, axis=1, keepdims=True)
-        if turn < QUICK:
-            least = xp.ones_like(least)
-        drop = below & (share <= least)
-        a = a + least * (target - a)
-        a = xp.where((a < 0) | drop, xp.zeros_like(a), a)
-        flip = to_host(xp.where(xp.any(below, axis=1, keepdims=True), drop, wrong))
-        stay = flip.any(axis=1)
-        done, rest = np.flatnonzero(~stay), np.flatnonzero(stay)
+        wrong = values < -slack
+        if turn > late:
+            wrong = wrong & (inside | (values < -slack * 4.0 ** (turn - late)))
+        best = xp.where(inside, values * lengths, xp.zeros_like(values))
+        if turn < _BLOCK_TURNS:
+            a, flip = xp.where(best < 0, xp.zeros_like(best), best), to_host(wrong)
+        else:
+            a, flip = _walk(a, best, wrong, inside)
+        done, rest = np.flatnonzero(~flip.any(axis=1)), np.flatnonzero(flip.any(axis=1))
         places.append(live[done])
         found.append(xp.take(a, from_host(done, points), axis=0))
         if len(rest) == 0:
             break
-        support = (support ^ flip @ bits)[rest]
-        live, at = live[rest], from_host(rest, points)
+        support, live, at = (support ^ flip @ bits)[rest], live[rest], from_host(rest, points)
         points, slack, a = (xp.take(v, at, axis=0) for v in (points, slack, a))
     back = from_host(np.argsort(np.concatenate(places)), points)
     return xp.take(xp.concat(found, axis=0), back, axis=0)
 
 
-QUICK = 5
+def _walk(a: Array, best: Array, wrong: Array, inside: Array) -> tuple[Array, HostArray]:
+    """Go from ``a`` towards ``best`` while nothing is negative; return also what changes sides."""
+    xp = namespace_of(a)
+    below, one = wrong & inside, xp.ones_like(a)
+    share = xp.where(below, a / xp.where(below, a - best, one), one)
+    least = xp.min(share, axis=1, keepdims=True)
+    drop = below & (share <= least)
+    a = a + least * (best - a)
+    flip = xp.where(xp.any(below, axis=1, keepdims=True), drop, wrong)
+    return xp.where(drop | (a < 0), xp.zeros_like(a), a), to_host(flip)

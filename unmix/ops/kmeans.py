@@ -9,6 +9,9 @@ from .._arrays import device_of, namespace_of
 from .._dispatch import dispatched
 from .._typing import Array
 
+FAR = 16
+"""An origin this many times as far from zero as centres are from it costs digits of products."""
+
 
 class Assignment(NamedTuple):
     """What one part of a table says about the centres of s starts."""
@@ -16,7 +19,7 @@ class Assignment(NamedTuple):
     counts: Array
     """Samples in each cluster, (s, k), float64."""
     sums: Array
-    """Sum of their rows about the origin, (s, k, f), float64."""
+    """Sum of their rows, (s, k, f), float64."""
     inertia: Array
     """Sum of squared distances to the nearest centre, (s,), float64."""
     farthest: Array
@@ -32,6 +35,19 @@ def squared_norms(rows: Array, origin: Array) -> Array:
     return xp.vecdot(away, away)
 
 
+def _moved(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array, Array]:
+    """Return all three about the origin where a large common offset would cost digits.
+
+    Only then: it takes a copy of the rows. The centres alone decide, so that all tiles agree.
+    """
+    xp = namespace_of(rows)
+    away = centers - origin
+    reach = float(xp.max(xp.vecdot(away, away)))
+    if float(xp.vecdot(origin, origin)) <= FAR**2 * reach:
+        return rows, centers, origin
+    return rows - origin, away, xp.zeros_like(origin)
+
+
 @dispatched
 def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
     r"""Nearest centre of each row for s starts; ties go to the lowest.
@@ -40,7 +56,7 @@ def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
     ----------
     rows, centers, origin : array
         Shapes (n, f), (s, k, f) and (f,). The origin is a point amid the data: products are then
-        with the small ``centers - origin``, and a large common offset costs no digits.
+        with the small ``centers - origin``.
 
     Returns
     -------
@@ -50,6 +66,7 @@ def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
     """
     xp = namespace_of(rows)
     s, k, f = centers.shape
+    rows, centers, origin = _moved(rows, centers, origin)
     away = xp.reshape(centers, (s * k, f)) - origin
     offset = xp.vecdot(away, away) + 2 * xp.matmul(away, origin)
     # rows along the last axis, and a running minimum: an argmin over a few neighbours is slow
@@ -81,15 +98,18 @@ def assign(rows: Array, centers: Array, origin: Array, norms: Array) -> Assignme
     """
     xp = namespace_of(rows)
     s, k, f = centers.shape
-    labels, relative = nearest(rows, centers, origin)
+    near, centers, zero = _moved(rows, centers, origin)
+    labels, relative = nearest(near, centers, zero)
     squared = xp.clip(relative + norms[:, None], 0, None)
     numbers = xp.arange(k, dtype=labels.dtype, device=device_of(rows))
     members = xp.astype(labels.T[:, None, :] == numbers[:, None], rows.dtype)
-    sums = xp.matmul(xp.reshape(members, (s * k, rows.shape[0])), rows)
+    sums = xp.matmul(xp.reshape(members, (s * k, rows.shape[0])), near)
+    counts = xp.sum(members, axis=2, dtype=xp.float64)
     far = xp.argmax(squared, axis=0)
     return Assignment(
-        xp.sum(members, axis=2, dtype=xp.float64),
-        xp.astype(xp.reshape(sums, (s, k, f)), xp.float64),
+        counts,
+        xp.astype(xp.reshape(sums, (s, k, f)), xp.float64)
+        + counts[:, :, None] * xp.astype(origin - zero, xp.float64),
         xp.sum(squared, axis=0, dtype=xp.float64),
         xp.astype(xp.max(squared, axis=0), xp.float64),
         xp.take(rows, far, axis=0),

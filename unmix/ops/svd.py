@@ -186,7 +186,7 @@ def block_krylov(
     block, captured = omega, -1.0
     while True:
         # the last block takes what is left of the space
-        block = _orthonormalised(block[:, : f - basis.shape[1]], basis)
+        block = _orthonormalised(block[:, : min(width, f - basis.shape[1])], basis)
         seen = pass_over(block, center)
         shift = seen.total / seen.n
         # about the exact mean: (x - m) = (x - c) - shift

@@ -76,7 +76,9 @@ def require_windows_fit(
 ) -> None:
     """Raise unless windows of this size and step can be cut from an image of this shape."""
     if len(shape) < 2:
-        raise ShapeError(f"the image has shape {tuple(shape)}; expected at least two axes (..., y, x)")
+        raise ShapeError(
+            f"the image has shape {tuple(shape)}; expected at least two axes (..., y, x)"
+        )
     if min(window) < 1 or min(step) < 1:
         raise ShapeError(
             f"window is {window} and step is {step} pixels; expected whole numbers of at least 1"

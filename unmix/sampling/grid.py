@@ -7,12 +7,14 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import ops
+from .._axes import Axis
 from .._door import as_image
-from .._errors import ParameterError, ShapeError
+from .._errors import BackendError, ParameterError, ShapeError
 from .._samples import Samples
-from .._sources import ArraySource, ImageBlocks, WindowSource
+from .._sources import ArraySource
 from .._typing import Array, HostArray
-from ..layout import Axis, Layout, WindowGrid
+from .._windows import ImageBlocks, WindowSource
+from ..layout import Layout, WindowGrid
 
 Edges = Literal["valid", "reflect", "periodic", "constant"]
 
@@ -126,7 +128,7 @@ def overlap_add(samples: Samples) -> Samples:
     Raises
     ------
     ShapeError
-        If the samples are not windows, or some are masked.
+        If the samples are not windows, or some windows or pixels are left out.
 
     Examples
     --------
@@ -137,12 +139,19 @@ def overlap_add(samples: Samples) -> Samples:
     >>> bool(np.allclose(back.to_array(), image))
     True
     """
+    if not isinstance(samples, Samples):
+        raise BackendError(
+            f"expected windows, but got {type(samples).__name__}; "
+            "cut them first with unmix.sliding_windows(image, window, step)"
+        )
     layout, grid = samples.layout, samples.layout.windows
     names = [a.name for a in layout.descriptor_axes]
     if grid is None or names != ["win_y", "win_x"] or layout.descriptor_shape != grid.window:
         raise ShapeError(f"expected windows (win_y, win_x) of a grid, but got {samples!r}")
     if layout.mask is not None:
         raise ShapeError("some windows are left out; overlap_add needs all of a grid")
+    if layout.index is not None:
+        raise ShapeError("pixels of the windows are left out; overlap_add needs all of them")
     low = [min(int(c[0]), 0) for c in grid.corners]
     sizes = [
         max(int(c[-1]) + w, n) - o
@@ -156,15 +165,14 @@ def overlap_add(samples: Samples) -> Samples:
 
 def _image_samples(samples: Samples, image: Array, grid: WindowGrid) -> Samples:
     *lead, y, x = samples.layout.map_axes
-    win = samples.layout.descriptor_axes
-    axes = [
-        Axis.regular(
-            name, n, start=a.values[0] - c[0] * w.spacing, spacing=w.spacing, units=a.units
-        )
-        for name, n, a, c, w in zip(
-            ("y", "x"), grid.image_shape, (y, x), grid.centers, win, strict=True
-        )
-    ]
+    axes = []
+    both = zip((y, x), samples.layout.descriptor_axes, grid.step, strict=True)
+    for i, (a, win, step) in enumerate(both):
+        # a window of one pixel does not know how large that is, but its neighbours do
+        pitch = win.spacing if win.size > 1 or a.size < 2 else a.spacing / step
+        start = a.values[0] - grid.centers[i][0] * pitch
+        size = grid.image_shape[i]
+        axes.append(Axis.regular("yx"[i], size, start=start, spacing=pitch, units=a.units))
     layout = Layout((*lead, *axes), ())
     source = ArraySource(image, tuple(range(image.ndim)), image.ndim)
     record = samples.record.then("overlap_add", {})
