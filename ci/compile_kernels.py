@@ -3,9 +3,9 @@
     python ci/compile_kernels.py            compare with ci/kernel_resources.json
     python ci/compile_kernels.py --write    make the table anew
 
-No GPU, no driver and no CuPy: the compiler is one shared library of the wheel nvidia-cuda-nvrtc, which
-ci/constraints.txt pins. A kernel that compiles can still have become slow: registers that no longer
-fit are spilled to memory, and nothing else here would show it.
+No GPU, no driver and no CuPy: the compiler is one shared library of the wheel nvidia-cuda-nvrtc,
+which ci/constraints.txt pins. A kernel that compiles can still have become slow: registers that no
+longer fit are spilled to memory, and nothing else here would show it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def kernels() -> ModuleType:
 
 @cache
 def own_options() -> tuple[str, ...]:
-    """Return the options that the launchers give, read from their text: it cannot be imported alone."""
+    """Return the options of the launchers, read from text that cannot be imported by itself."""
     text = (ROOT / "unmix" / "cuda" / "_load.py").read_text()
     (options,) = re.findall(r"^OPTIONS = \((.*)\)$", text, re.MULTILINE)
     return tuple(re.findall(r'"([^"]*)"', options))
@@ -129,9 +129,10 @@ def compile_unit(unit: Unit) -> tuple[Unit, float, str, dict[str, Resources]]:
 def parse(log: str, lowered: dict[str, str]) -> dict[str, Resources]:
     """Read what ptxas says of each entry function; those that were not asked for are left out."""
     found = {}
+    frame = r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
     for block in log.split("Compiling entry function '")[1:]:
         symbol = block.partition("'")[0]
-        stack = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill", block)
+        stack = re.search(frame, block)
         registers = re.search(r"Used (\d+) registers", block)
         shared = re.search(r"(\d+) bytes smem", block)
         if symbol in lowered and stack and registers:
@@ -143,7 +144,7 @@ def parse(log: str, lowered: dict[str, str]) -> dict[str, Resources]:
 def measure() -> tuple[Table, list[str]]:
     """Compile everything, the longest first, and return the table and the compiler's complaints."""
     entries = kernels().ENTRY_POINTS
-    units = [Unit(f, k, a) for f, of_file in entries.items() for k in of_file for a in ARCHITECTURES]
+    units = [Unit(f, k, a) for f in entries for k in entries[f] for a in ARCHITECTURES]
     # a guess at the time: text times instances
     units.sort(key=lambda u: -len(kernels().source(u.file)) * len(entries[u.file][u.kernel]))
     by_name: Table = {name: {} for f in entries for name in kernels().instances(f)}
@@ -173,8 +174,9 @@ def differences(now: Table, table: Table) -> list[str]:
             if abs(new.registers - old.registers) > BAND:
                 problems.append(f"{where} {new.registers} registers; the table has {old.registers}")
             for what in ("spill_stores", "spill_loads", "stack"):
-                if getattr(new, what) and not getattr(old, what):
-                    problems.append(f"{where} {getattr(new, what)} bytes of {what}; the table has none")
+                taken = getattr(new, what)
+                if taken and not getattr(old, what):
+                    problems.append(f"{where} {taken} bytes of {what}; the table has none")
             if new.shared > MOST_SHARED >= old.shared:
                 problems.append(f"{where} {new.shared} bytes of static shared memory")
     return sorted(problems)
@@ -190,7 +192,8 @@ def render(table: Table) -> str:
             stack = f" STACK {r.stack}" if r and r.stack and not spilled else ""
             cells[name].append(f"{r.registers:4} {r.shared:6}{spilled}{stack}" if r else "  -")
     width = max(map(len, table))
-    head = f"{'registers, static shared bytes':{width}}" + "".join(f"  {f'sm_{a}':>11}" for a in ARCHITECTURES)
+    head = f"{'registers, static shared bytes':{width}}"
+    head += "".join(f"  {f'sm_{a}':>11}" for a in ARCHITECTURES)
     return "\n".join([head, *(f"{n:{width}}  " + "  ".join(c) for n, c in cells.items())])
 
 
@@ -213,7 +216,8 @@ def write_table(table: Table) -> None:
 
 def main() -> int:
     """Print the table; return 1 if it is not the checked-in one within the band."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    as_written = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     parser.add_argument("--write", action="store_true", help="make the table anew")
     start, asked = time.perf_counter(), parser.parse_args()
     now, problems = measure()
@@ -224,7 +228,7 @@ def main() -> int:
     print("\n".join(problems))
     count, spent = sum(map(len, now.values())), time.perf_counter() - start
     verdict = f"{len(problems)} problems" if problems else "as in the table"
-    print(f"NVRTC {version()}: {len(now)} instances, {count} compilations in {spent:.0f} s: {verdict}")
+    print(f"NVRTC {version()}, {len(now)} instances, {count} times in {spent:.0f} s: {verdict}")
     return 1 if problems else 0
 
 

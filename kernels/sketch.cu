@@ -35,7 +35,7 @@ constexpr int TILE = 128;       // rows of sketch_rows, features of sketch_featu
 constexpr int DEPTH = 32;       // the other side of a tile of X'
 constexpr int THREADS = 128;
 constexpr int SIDE = 8;         // sums of a thread along the tile
-constexpr int FLUSH = 1024;     // rows after which sums go into double
+constexpr int FLUSH = 512;      // rows after which sums go into double
 constexpr int ROW_PITCH = DEPTH + 4;  // so that 4 rows, 16 bytes of each, lie in different banks
 
 // N numbers that one instruction loads.

@@ -22,9 +22,9 @@
 //             above the contrast costs no digits. |F| below 1e-19 becomes 0 and above 1e19 infinite.
 // Bits        A window's numbers depend on its own pixels alone: not on what lies beside it in a
 //             block, not on the order of threads. No atomics.
-// Shared      dynamic, `fft_shared` of the launcher: 22 KiB for 64 x 64, under 48 KiB for all shapes
-//             but 128 x 128 (72 KiB: opt-in). window_project holds the described windows beside it:
-//             87 KiB for 8 windows of 64 x 64 (opt-in), or as few as fit.
+// Shared      dynamic, as _fft_shape.py counts it: 20 KiB for 64 x 64, under 48 KiB for all shapes but
+//             128 x 128 (71 KiB: opt-in). window_project holds the described windows beside it: for 8
+//             of 64 x 64 another 66 KiB (opt-in), or as few as fit.
 //
 // Why so. Both rows of a pair (y, y + ny / 2) are real, so they go through one complex FFT as re and
 // im; that halves the work as well as two windows in one FFT do, needs half the shared memory, and a
@@ -77,6 +77,7 @@ struct Pixel<half_bits> {
 constexpr int PIXELS = 32;      // of one thread of window_fft and window_project
 constexpr int ROOTS = 128;      // the table of twiddles holds W_128^m
 constexpr int BATCH = 8;        // windows that window_project multiplies at once
+constexpr int SLICED = 256;     // lanes that share their features, at least
 constexpr float HALF_ROOT = 0.70710678118654752f;
 
 // A window's side as first x second points, and the float2 from one row of the buffer to the next.
@@ -104,6 +105,8 @@ struct Side<128> {
     static constexpr int first = 8, second = 16, pitch = 136;
 };
 
+__device__ __forceinline__ int first_of(int n) { return n == 16 ? 16 : n == 32 ? 4 : 8; }
+
 __device__ __forceinline__ int pitch_of(int nx) {
     return nx <= 8     ? Side<8>::pitch
            : nx == 16  ? Side<16>::pitch
@@ -120,6 +123,16 @@ __device__ __forceinline__ float2 minus(float2 a, float2 b) {
 }
 __device__ __forceinline__ float2 times(float2 a, float2 b) {
     return make_float2(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
+}
+// The square root to one or two last digits, in one instruction; a host compiler has no such one.
+__device__ __forceinline__ float root(float square) {
+#ifdef __CUDA_ARCH__
+    float number;
+    asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(number) : "f"(square));
+    return number;
+#else
+    return sqrtf(square);
+#endif
 }
 // Times -i.
 __device__ __forceinline__ float2 turned(float2 a) { return make_float2(a.y, -a.x); }
@@ -224,10 +237,12 @@ struct Block {
     int ny, nx, columns;
     int together;          // windows at a time
     const index_t* start;  // (together,) first pixels
-    const float* tables;   // taper y, taper x
+    const float* taper_y;  // (ny,)
+    const float* taper_x;  // (nx,) pixel a * B + b at b * A + a: what a butterfly takes lies together
     const float2* roots;   // (ROOTS,)
     const int* column;     // (columns,)
-    const int* row_place;  // (ny,) row in the output times columns, or negative
+    const int* row_place;  // (ny,) row in the output times columns, or negative; that of the result
+                           // k1 + C * k2 at k1 * D + k2: what a butterfly gives lies together
     float2* buffer;        // (together, ny / 2, pitch)
     void* parts;           // (2, 32) numbers of 4 bytes
     bool power;
@@ -322,17 +337,20 @@ __device__ void transform_rows(const Block<T>& block) {
             from += rows_on * block.row_step;
         }
         take_mean_off<T, A>(z, area, share, block.parts);
-        const float* taper = block.tables + ny + b;
+        const float* const taper = block.taper_x + b * A;
         float2* to = buffer + first_row * PITCH + A * b + A * b / B;
 #pragma unroll
         for (int i = 0; i < ITEMS; ++i) {
             const int row = first_row + i * rows_on;
-            const float upper = block.tables[row], lower = block.tables[row + half];
+            const float upper = block.taper_y[row], lower = block.taper_y[row + half];
 #pragma unroll
-            for (int a = 0; a < A; ++a) {
-                const float weight = taper[a * B];
-                z[i][a].x *= upper * weight;
-                z[i][a].y *= lower * weight;
+            for (int a = 0; a < A; a += 4) {
+                const Pack<float> weight = load_pack(taper + a);
+#pragma unroll
+                for (int v = 0; v < 4; ++v) {
+                    z[i][a + v].x *= upper * weight.v[v];
+                    z[i][a + v].y *= lower * weight.v[v];
+                }
             }
             butterfly<A>(z[i]);
             if constexpr (B > 1) twiddle<N, A>(z[i], block.roots, b);
@@ -384,16 +402,19 @@ struct Item {
 
 template <typename T, int R>
 __device__ __forceinline__ void write_moduli(
-    const Block<T>& block, const Target& target, const Item& item, int first, int step,
+    const Block<T>& block, const Target& target, const Item& item, const int* row_place,
     const float2 (&z)[R]
 ) {
     if (item.window >= target.count) return;
     float* const line = target.base + item.window * target.step + item.column;
 #pragma unroll
-    for (int k = 0; k < R; ++k) {
-        const int place = block.row_place[first + k * step];
-        const float square = z[k].x * z[k].x + z[k].y * z[k].y;
-        if (place >= 0) line[place] = block.power ? square : sqrtf(square);
+    for (int k = 0; k < R; k += 4) {
+        const Pack<int> place = load_pack(row_place + k);
+#pragma unroll
+        for (int v = 0; v < 4; ++v) {
+            const float square = z[k + v].x * z[k + v].x + z[k + v].y * z[k + v].y;
+            if (place.v[v] >= 0) line[place.v[v]] = block.power ? square : root(square);
+        }
     }
 }
 
@@ -420,7 +441,7 @@ __device__ void transform_columns(const Block<T>& block, const Target& target) {
         }
         butterfly<C>(z);
         if constexpr (D == 1) {
-            write_moduli<T, C>(block, target, item, 0, 1, z);
+            write_moduli<T, C>(block, target, item, block.row_place, z);
         } else {
             twiddle<N, C>(z, block.roots, item.i);
             float2* const other = row + (2 * kx == nx ? nx + 1 : nx - kx);
@@ -443,7 +464,7 @@ __device__ void transform_columns(const Block<T>& block, const Target& target) {
 #pragma unroll
             for (int d = 0; d < D; ++d) z[d] = from[d * pitch];
             butterfly<D>(z);
-            write_moduli<T, D>(block, target, item, item.i, C, z);
+            write_moduli<T, D>(block, target, item, block.row_place + item.i * D, z);
         }
     }
 }
@@ -478,35 +499,42 @@ __device__ __forceinline__ index_t first_pixel(
     return line / grid_y * stack_step + line % grid_y * step_y * row_step + x * step_x;
 }
 
-// Fill what all windows of a block use and return what stands behind it in shared memory.
+// Lay out shared memory and fill in what all windows of a block use.
 template <typename T>
-__device__ __forceinline__ unsigned char* prepare(
+__device__ __forceinline__ void prepare(
     Block<T>& block, unsigned char* shared, const float* tables, const int* places
 ) {
-    const int pitch = pitch_of(block.nx), n_tables = block.ny + block.nx;
+    const int ny = block.ny, nx = block.nx, columns = block.columns;
     float2* const roots = reinterpret_cast<float2*>(shared);
-    index_t* const start = reinterpret_cast<index_t*>(roots + ROOTS);
-    float2* const buffer = reinterpret_cast<float2*>(start + block.together);
-    float* const taper = reinterpret_cast<float*>(buffer + block.together * (block.ny / 2) * pitch);
-    int* const parts = reinterpret_cast<int*>(taper + n_tables);
-    int* const column = parts + 2 * LANES;
-    int* const row_place = column + block.columns;
+    float2* const buffer = roots + ROOTS;
+    float* const taper = reinterpret_cast<float*>(
+        buffer + block.together * (ny / 2) * pitch_of(nx)
+    );
+    int* const row_place = reinterpret_cast<int*>(taper + ny + nx);
+    int* const parts = row_place + ny;
+    index_t* const start = reinterpret_cast<index_t*>(parts + 2 * LANES);
+    int* const column = reinterpret_cast<int*>(start + block.together);
     block.roots = roots;
-    block.start = start;
     block.buffer = buffer;
-    block.tables = taper;
-    block.parts = parts;
-    block.column = column;
+    block.taper_y = taper;
+    block.taper_x = taper + ny;
     block.row_place = row_place;
-    for (int e = threadIdx.x; e < n_tables; e += blockDim.x) taper[e] = tables[e];
+    block.parts = parts;
+    block.start = start;
+    block.column = column;
+    const int a = first_of(nx), c = first_of(ny);
+    for (int e = threadIdx.x; e < ny; e += blockDim.x) {
+        taper[e] = tables[e];
+        const int place = places[columns + e % (ny / c) * c + e / (ny / c)];
+        row_place[e] = place * columns;
+    }
+    for (int e = threadIdx.x; e < nx; e += blockDim.x) {
+        taper[ny + e] = tables[ny + e % a * (nx / a) + e / a];
+    }
     for (int e = threadIdx.x; e < ROOTS; e += blockDim.x) {
-        roots[e] = make_float2(tables[n_tables + 2 * e], tables[n_tables + 2 * e + 1]);
+        roots[e] = make_float2(tables[ny + nx + 2 * e], tables[ny + nx + 2 * e + 1]);
     }
-    for (int e = threadIdx.x; e < block.columns; e += blockDim.x) column[e] = places[e];
-    for (int e = threadIdx.x; e < block.ny; e += blockDim.x) {
-        row_place[e] = places[block.columns + e] * block.columns;
-    }
-    return reinterpret_cast<unsigned char*>(row_place + block.ny);
+    for (int e = threadIdx.x; e < columns; e += blockDim.x) column[e] = places[e];
 }
 
 // Grid (any,), threads = max(128, ny nx / 32): a thread for each 32 pixels of the windows at a time.
@@ -547,7 +575,7 @@ __global__ void __launch_bounds__(512, 2) window_fft(
 
 // Each block describes `per_block` windows, a multiple of those at a time, into shared memory, and
 // multiplies them with the matrix, which so is read once for all of them. Grid (ceil(windows /
-// per_block),), threads as for window_fft.
+// per_block),), threads as for window_fft or twice as many.
 template <typename T>
 __global__ void __launch_bounds__(512, 2) window_project(
     const typename Pixel<T>::bits* __restrict__ image, const float* __restrict__ tables,
@@ -589,40 +617,41 @@ __global__ void __launch_bounds__(512, 2) window_project(
         transform(block, target);
     }
 
-    // Lane groups take every `slices`-th quadruple of features; their sums are added up in turn.
-    const int width = int(lanes), column = threadIdx.x & (width - 1);
-    const int slice = threadIdx.x >> (__ffs(width) - 1), slices = int(blockDim.x) / width;
+    // A group of lanes takes every `slices`-th quadruple of features, and the sums of the slices are
+    // added up in turn. How many there are follows from the window alone, and so do all the bits.
+    const int width = int(lanes), log_width = __ffs(width) - 1;
+    const int column = threadIdx.x & (width - 1), groups = int(blockDim.x) >> log_width;
+    const int area = block.ny * block.nx;
+    const int slices = (area > SLICED * PIXELS ? area / PIXELS : SLICED) >> log_width;
     float* const partial = reinterpret_cast<float*>(block.buffer);  // (slices, BATCH, width)
     for (int done = 0; done < count; done += BATCH) {
         __syncthreads();  // windows are described; partial sums before these were read
         const int here = count - done < BATCH ? count - done : BATCH;
-        float sum[BATCH];
+        for (int slice = threadIdx.x >> log_width; slice < slices; slice += groups) {
+            float sum[BATCH];
 #pragma unroll
-        for (int w = 0; w < BATCH; ++w) sum[w] = 0.0f;
-        for (int f = 4 * slice; f < feature_step; f += 4 * slices) {
-            float m[4];
+            for (int w = 0; w < BATCH; ++w) sum[w] = 0.0f;
+            for (int f = 4 * slice; f < feature_step; f += 4 * slices) {
+                float m[4];
 #pragma unroll
-            for (int i = 0; i < 4; ++i) m[i] = matrix[index_t(f + i) * width + column];
+                for (int i = 0; i < 4; ++i) m[i] = matrix[index_t(f + i) * width + column];
 #pragma unroll
-            for (int w = 0; w < BATCH; ++w) {
-                if (w < here) {
-                    const float4 d = *reinterpret_cast<const float4*>(
-                        described + (done + w) * feature_step + f
-                    );
-                    sum[w] += d.x * m[0];
-                    sum[w] += d.y * m[1];
-                    sum[w] += d.z * m[2];
-                    sum[w] += d.w * m[3];
+                for (int w = 0; w < BATCH; ++w) {
+                    if (w < here) {
+                        const Pack<float> d = load_pack(described + (done + w) * feature_step + f);
+#pragma unroll
+                        for (int i = 0; i < 4; ++i) sum[w] += d.v[i] * m[i];
+                    }
                 }
             }
-        }
 #pragma unroll
-        for (int w = 0; w < BATCH; ++w) {
-            if (w < here) partial[(slice * BATCH + w) * width + column] = sum[w];
+            for (int w = 0; w < BATCH; ++w) {
+                if (w < here) partial[(slice * BATCH + w) * width + column] = sum[w];
+            }
         }
         __syncthreads();
         for (int e = threadIdx.x; e < here * width; e += blockDim.x) {
-            const int w = e / width, j = e & (width - 1);
+            const int w = e >> log_width, j = e & (width - 1);
             if (j >= int(l)) continue;
             float total = 0.0f;
             for (int s = 0; s < slices; ++s) total += partial[(s * BATCH + w) * width + j];

@@ -42,7 +42,7 @@ ROUTES |= {
         Route("unmix.cuda.svd:sketch", is_cupy, _declines.counted),
         Route("unmix.cuda.svd:sketch_torch", is_torch, _declines.on_torch(_declines.counted)),
     ],
-    "orthonormal": [Route("unmix.cuda.svd:cholesky_qr2", is_cupy, never)],
+    "orthonormal": [Route("unmix.cuda.svd:orthonormal", is_cupy, never)],
     "largest_forms": [
         Route("unmix.cuda.simplex:largest_forms", is_cupy, _declines.table),
         Route(

@@ -4,8 +4,8 @@
         import cupy
         x = cupy.asarray(...)
 
-It has the names and parameters of the real wheel (tests/cupy_names.txt) and no others, refuses what the
-real one refuses, and counts what makes the host wait for the device.
+It has the names and parameters of the real wheel (tests/cupy_names.txt) and no others, refuses what
+the real one refuses, and counts what makes the host wait for the device.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
-from . import device
+from . import device, operators
 from .array import ndarray
 from .device import Launch, Watch, waited, watched
 from .functions import content, frozen
 
-__all__ = ["Launch", "Watch", "installed", "modules", "ndarray", "watched"]
+__all__ = ["Launch", "Watch", "frozen", "installed", "modules", "ndarray", "operators", "watched"]
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
@@ -71,6 +72,16 @@ def _numpy_linalg(name: str) -> Any:
     return content("cupy.linalg", name, frozen()["cupy.linalg"][name])
 
 
+class Pool:
+    """The memory pool: nothing is kept."""
+
+    def free_all_blocks(self) -> None:
+        pass
+
+    def used_bytes(self) -> int:
+        return 0
+
+
 OWN: dict[str, dict[str, Any]] = {
     "cupy": {
         "ndarray": ndarray,
@@ -83,7 +94,7 @@ OWN: dict[str, dict[str, Any]] = {
         "is_available": lambda: True,
         "memoize": memoize,
         "size": lambda a, axis=None: a.size if axis is None else a.shape[axis],
-        "get_default_memory_pool": lambda: _Pool(),
+        "get_default_memory_pool": Pool,
     },
     "cupy.cuda": {
         "Device": device.Device,
@@ -94,6 +105,7 @@ OWN: dict[str, dict[str, Any]] = {
         "get_elapsed_time": device.get_elapsed_time,
         "get_device_id": lambda: 0,
         "is_available": lambda: True,
+        "set_allocator": lambda allocator=None: None,
     },
     "cupy.cuda.device": {"Device": device.Device},
     "cupy.cuda.runtime": {
@@ -110,11 +122,6 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
-class _Pool:
-    def free_all_blocks(self) -> None:
-        pass
-
-
 @cache
 def modules() -> dict[str, ModuleType]:
     """Return every module of the stand-in by its name; each name of the list is there."""
@@ -124,6 +131,7 @@ def modules() -> dict[str, ModuleType]:
             continue  # a class
         module = made[path] = ModuleType(path)
         module.__path__ = []
+        module.__spec__ = ModuleSpec(path, None, is_package=True)  # find_spec looks for it here
         module.__dict__.update(
             {n: content(path, n, w) for n, w in names.items() if w != "module"} | OWN.get(path, {})
         )

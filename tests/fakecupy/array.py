@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,7 @@ from .device import Device, allocated, waited
 KINDS = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16)}
 
 
-class ndarray:  # noqa: N801 (CuPy's name)
+class ndarray:
     """A device array; `_memory` is the only way to its values that does not count as waiting."""
 
     __slots__ = ("_memory",)
@@ -41,7 +40,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
     nbytes = property(lambda self: self._memory.nbytes)
     device = property(lambda self: Device(0))
     T = property(lambda self: wrap(self._memory.T))
-    mT = property(lambda self: wrap(self._memory.mT))  # noqa: N815
+    mT = property(lambda self: wrap(self._memory.mT))
     real = property(lambda self: wrap(self._memory.real))
     imag = property(lambda self: wrap(self._memory.imag))
 
@@ -132,9 +131,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
         indices = indices if isinstance(indices, np.ndarray) else plain(indices)
         return wrap(np.take(self._memory, indices, axis, None if out is None else out._memory))
 
-    def astype(
-        self, dtype: Any, order: str = "K", casting: Any = None, subok: Any = None, copy: bool = True
-    ) -> Any:
+    def astype(self, dtype: Any, order: str = "K", casting: Any = None, copy: bool = True) -> Any:
         with quiet():
             result = self._memory.astype(dtype, order=order, copy=copy)
         return self if result is self._memory else wrap(result)
@@ -184,8 +181,7 @@ def plain(value: Any) -> Any:
 
 def quiet() -> Any:
     """A device warns of nothing: neither of a division by zero nor of an empty mean."""
-    quiet = warnings.catch_warnings(action="ignore", category=RuntimeWarning)
-    return quiet
+    return warnings.catch_warnings(action="ignore", category=RuntimeWarning)
 
 
 def elementwise(ufunc: Any, *inputs: Any, **options: Any) -> Any:
@@ -213,60 +209,7 @@ def _key(key: Any) -> Any:
         elif key.dtype.kind not in "iu":
             raise IndexError("arrays used as indices must be of integer or boolean type")
         return key._memory
-    if isinstance(key, slice) and any(isinstance(b, ndarray) for b in (key.start, key.stop, key.step)):
+    bounds = (key.start, key.stop, key.step) if isinstance(key, slice) else ()
+    if any(isinstance(b, ndarray) for b in bounds):
         raise TypeError("slice indices must be integers or None or have an __index__ method")
     return key
-
-
-def _binary(ufunc: Any, reflected: bool, name: str) -> Callable[..., Any]:
-    def operate(self: ndarray, other: Any) -> Any:
-        return elementwise(ufunc, other, self) if reflected else elementwise(ufunc, self, other)
-
-    operate.__name__ = name
-    return operate
-
-
-def _in_place(ufunc: Any, name: str) -> Callable[..., Any]:
-    def operate(self: ndarray, other: Any) -> Any:
-        return elementwise(ufunc, self, other, out=self)
-
-    operate.__name__ = name
-    return operate
-
-
-def _method(name: str) -> Callable[..., Any]:
-    def call(self: ndarray, *args: Any, **options: Any) -> Any:
-        if name == "nonzero":
-            waited(name)
-        given = {key: plain(value) for key, value in options.items()}
-        with quiet():
-            return wrap(getattr(self._memory, name)(*map(plain, args), **given))
-
-    call.__name__ = name
-    return call
-
-
-ARITHMETIC = {
-    **{"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide"},
-    **{"floordiv": "floor_divide", "mod": "remainder", "pow": "power", "matmul": "matmul"},
-    **{"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"},
-    **{"lshift": "left_shift", "rshift": "right_shift"},
-}
-COMPARISONS = {"lt": "less", "le": "less_equal", "eq": "equal", "ne": "not_equal"}
-COMPARISONS |= {"gt": "greater", "ge": "greater_equal"}
-UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
-METHODS = "all any argmax argmin argsort clip conj conjugate copy cumprod cumsum diagonal dot fill"
-METHODS += " flatten max mean min nonzero prod ravel repeat reshape round sort squeeze std sum swapaxes"
-METHODS += " trace transpose var view"
-
-for _name, _ufunc in ARITHMETIC.items():
-    setattr(ndarray, f"__{_name}__", _binary(getattr(np, _ufunc), False, f"__{_name}__"))
-    setattr(ndarray, f"__r{_name}__", _binary(getattr(np, _ufunc), True, f"__r{_name}__"))
-    if _name != "matmul":
-        setattr(ndarray, f"__i{_name}__", _in_place(getattr(np, _ufunc), f"__i{_name}__"))
-for _name, _ufunc in COMPARISONS.items():
-    setattr(ndarray, f"__{_name}__", _binary(getattr(np, _ufunc), False, f"__{_name}__"))
-for _name, _ufunc in UNARY.items():
-    setattr(ndarray, f"__{_name}__", lambda self, u=getattr(np, _ufunc): elementwise(u, self))
-for _name in METHODS.split():
-    setattr(ndarray, _name, _method(_name))

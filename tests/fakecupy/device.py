@@ -185,8 +185,18 @@ class RawKernel:
         if not isinstance(options, tuple):
             raise TypeError(f"options is a tuple of str, not {type(options).__name__}")
         self.code, self.name, self.options = code, name, options
-        file = re.findall(r'^#line 1 "(.*)"$', code, re.MULTILINE) or ["kernel.cu"]
-        self._host = HostKernels(source=lambda _: code).get(file[-1], name)
+        self._kernel: Any = None
+
+    @property
+    def _host(self) -> Any:
+        if self._kernel is None:
+            file = re.findall(r'^#line 1 "(.*)"$', self.code, re.MULTILINE) or ["kernel.cu"]
+            self._kernel = HostKernels(source=lambda _: self.code).get(file[-1], self.name)
+        return self._kernel
+
+    def compile(self, log_stream: Any = None) -> None:
+        self._kernel = None
+        assert self._host is not None
 
     @property
     def max_dynamic_shared_size_bytes(self) -> int:

@@ -113,7 +113,7 @@ class PlainProgram:
 
     def launch(self, geometry: Geometry, packed: Packed) -> None:
         """Run the kernel, or raise what it did wrong."""
-        buffers = (Buffer * len(packed.buffers))(*packed.buffers)
+        buffers = (Buffer * len(packed.buffers))(*(Buffer(*b) for b in packed.buffers))
         arguments = (Argument * len(packed.arguments))()
         for argument, (buffer, offset, value) in zip(arguments, packed.arguments, strict=True):
             argument.buffer, argument.offset = buffer, offset

@@ -20,7 +20,8 @@ from .plain import Argument, Buffer, Geometry, Report, kernel_error
 OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0:exitcode=66",
     "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=66",
-    "TSAN_OPTIONS": "halt_on_error=1:exitcode=66:history_size=4:atexit_sleep_ms=0",
+    "TSAN_OPTIONS": "halt_on_error=1:exitcode=66:history_size=4:atexit_sleep_ms=0:"
+    "report_signal_unsafe=0",
 }
 _FRAME = re.compile(r"^\s+#\d+ .*?([^\s/]+):(\d+)(?::\d+)?(?: \(.*)?$")
 _RACE = re.compile(

@@ -102,15 +102,15 @@ def _launch(text: str, instance: str, mode: str = "tsan", blocks: int = 5) -> An
         run(text, instance, 32, *args, blocks=blocks, mode=mode)
         assert result[0] == x.sum()
         return
-    x, y = np.arange(64, dtype=np.int32), np.zeros(64, np.int32)
+    n, y = np.arange(64, dtype=np.int32), np.zeros(64, np.int32)
     few = blocks if instance in ("counted", "cells") else 1
-    run(text, instance, 64, x, y, N, blocks=few, mode=mode, shared=256)
-    expected = {
-        "barrier": x[::-1],
-        "warp_barrier": x ^ 8,
-        "twice": np.where(x < 2, 2016 + 64 * x, 0),
-        "counted": np.where(x == 0, few * 2016, 0),
-        "cells": np.where(x < 2 * few, x % 2, 0),
+    run(text, instance, 64, n, y, N, blocks=few, mode=mode, shared=256)
+    expected: dict[str, Any] = {
+        "barrier": n[::-1],
+        "warp_barrier": n ^ 8,
+        "twice": np.where(n < 2, 2016 + 64 * n, 0),
+        "counted": np.where(n == 0, few * 2016, 0),
+        "cells": np.where(n < 2 * few, n % 2, 0),
     }
     assert (y == expected[instance]).all()
 

@@ -39,6 +39,15 @@ def orders(request: pytest.FixtureRequest) -> list[Any]:
     return list(HOST.values()) if request.param == "host" else [_gpu_loader()] * len(ORDERS)
 
 
+@pytest.fixture
+def gpu() -> Any:
+    """Return the loader of a real device with room for tables of more than 2^31 numbers."""
+    loader = _gpu_loader()
+    if loader.xp.cuda.runtime.memGetInfo()[1] < 32e9:
+        pytest.skip("needs a CUDA GPU with 32 GB")
+    return loader
+
+
 def on_host(array: Any) -> np.ndarray[Any, Any]:
     """Bring a result to NumPy."""
     return np.asarray(array.get() if hasattr(array, "get") else array)

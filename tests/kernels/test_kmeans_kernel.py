@@ -232,6 +232,13 @@ class TestAssign:
         parts = (problem.rows, problem.centers, problem.origin, problem.norms)
         same(assign(kernels, problem), um.ops.assign(*parts, impl="generic"))
 
+    @pytest.mark.parametrize("per_block", [128, 4096])
+    def test_a_block_takes_many_tiles(self, kernels, way, monkeypatch, per_block):
+        monkeypatch.setattr(kmeans, "_rows_of_block", lambda *_: per_block)
+        problem = Problem.whole(1111, 6, 2, 5, np.float32, 0)
+        parts = (problem.rows, problem.centers, problem.origin, problem.norms)
+        same(assign(kernels, problem), um.ops.assign(*parts, impl="generic"))
+
     def test_many_centres_are_sorted(self, kernels):
         problem = Problem.whole(700, 50, 2, 97, np.float32, 5)
         parts = (problem.rows, problem.centers, problem.origin, problem.norms)
@@ -262,6 +269,19 @@ class TestAssign:
         problem = Problem.whole(70, f, s, k, dtype, 0)
         parts = (problem.rows, problem.centers, problem.origin, problem.norms)
         same(assign(kernels, problem), um.ops.assign(*parts, impl="generic"))
+
+
+def test_tables_of_more_than_2_31_numbers(gpu):
+    xp, n = gpu.xp, 2**28 + 77
+    rows, norms = xp.zeros((n, 8), dtype=np.float32), xp.zeros(n, dtype=np.float32)
+    rows[-1], norms[-1] = 3, 72
+    centers = xp.asarray([[[0.0] * 8, [2.0] * 8]], dtype=np.float32)
+    seen = kmeans.assign_rows(gpu, rows, centers, xp.zeros(8, dtype=np.float32), norms)
+    assert on_host(seen.counts).tolist() == [[n - 1, 1]]
+    assert on_host(seen.sums)[0].tolist() == [[0] * 8, [3] * 8]
+    assert on_host(seen.outlier).tolist() == [[3] * 8]
+    labels, _ = kmeans.label_rows(gpu, rows, centers, xp.zeros(8, dtype=np.float32))
+    assert int(labels.sum()) == int(labels[-1, 0]) == 1
 
 
 class TestRace:

@@ -160,6 +160,17 @@ def test_counts_rows_beyond_32_bits(kernels, d, first):
     assert list(values) == [row.sum()] * 2
 
 
+@pytest.mark.parametrize("columns_first", [False, True])
+def test_tables_of_more_than_2_31_numbers(gpu, columns_first):
+    n, d = 2**28 + 77, 9
+    shape = (d, n) if columns_first else (n, d)
+    points = gpu.xp.zeros(shape, dtype=np.float32)
+    points = points.T if columns_first else points
+    points[-1] = 1
+    values, positions = search(gpu, points, np.ones((1, d)), np.zeros(1))
+    assert (values[0], positions[0]) == (d, n - 1)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("n", "d", "s"), [(777, 7, 11), (300, 23, 5), (290, 33, 18)])
 def test_any_order_of_threads_gives_the_same_bits(orders, n, d, s, dtype):

@@ -61,16 +61,16 @@ def agree(ours, rows, q, center, scale=None):
 @given(
     n=st.one_of(st.sampled_from(SIZES), st.integers(1, 400)),
     f=st.one_of(st.sampled_from(SIZES), st.integers(1, 400)),
-    l=st.integers(1, 64),
+    width=st.integers(1, 64),
     dtype=st.sampled_from(DTYPES),
     layout=st.sampled_from(LAYOUTS),
     scaled=st.booleans(),
     seed=SEEDS,
 )
-def test_agrees(kernels, n, f, l, dtype, layout, scaled, seed):
+def test_agrees(kernels, n, f, width, dtype, layout, scaled, seed):
     draw = np.random.default_rng(seed)
     rows = counts(n, f, dtype, seed)
-    q, scale = draw.standard_normal((f, l)), draw.uniform(0.5, 2, f) if scaled else None
+    q, scale = draw.standard_normal((f, width)), draw.uniform(0.5, 2, f) if scaled else None
     center = rows.mean(axis=0) * (1 if scale is None else scale) + draw.standard_normal(f) / 10
     ours = sketched(kernels, rows, q, center, scale, layout)
     agree(ours, rows, q, center, scale)
@@ -79,14 +79,14 @@ def test_agrees(kernels, n, f, l, dtype, layout, scaled, seed):
 @given(
     n=st.integers(1, 300),
     f=st.integers(1, 300),
-    l=st.integers(1, 64),
+    width=st.integers(1, 64),
     dtype=st.sampled_from(DTYPES),
     seed=SEEDS,
 )
-def test_is_exact_on_small_integers(kernels, n, f, l, dtype, seed):
+def test_is_exact_on_small_integers(kernels, n, f, width, dtype, seed):
     draw = np.random.default_rng(seed)
     rows = draw.integers(0, 5, (n, f)).astype(dtype)
-    q, center = draw.integers(-1, 2, (f, l)).astype(float), draw.integers(0, 5, f).astype(float)
+    q, center = draw.integers(-1, 2, (f, width)).astype(float), draw.integers(0, 5, f).astype(float)
     scale = 2.0 ** draw.integers(-1, 2, f)
     for given_scale in (None, scale):
         ours = sketched(kernels, rows, q, center, given_scale)
@@ -116,10 +116,10 @@ def test_sums_in_any_number_of_parts(kernels, monkeypatch, least_group, most_sli
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("n", "f", "l"), [(700, 131, 26), (150, 600, 64), (37, 41, 3)])
-def test_any_order_of_threads_gives_the_same_bits(orders, dtype, n, f, l):
+@pytest.mark.parametrize(("n", "f", "width"), [(700, 131, 26), (150, 600, 64), (37, 41, 3)])
+def test_any_order_of_threads_gives_the_same_bits(orders, dtype, n, f, width):
     rows = counts(n, f, dtype, 5)
-    q, center = np.random.default_rng(2).standard_normal((f, l)), rows.mean(axis=0)
+    q, center = np.random.default_rng(2).standard_normal((f, width)), rows.mean(axis=0)
     first, *rest = (sketched(k, rows, q, center) for k in orders)
     for other in rest:
         for a, b in zip(other[1:], first[1:], strict=True):
@@ -160,17 +160,17 @@ class TestBasis:
 
     @given(
         f=st.integers(1, 200),
-        l=st.integers(1, 30),
+        width=st.integers(1, 30),
         decades=st.floats(0, 12),
         seed=SEEDS,
     )
-    def test_is_orthonormal_and_spans_the_columns(self, kernels, f, l, decades, seed):
+    def test_is_orthonormal_and_spans_the_columns(self, kernels, f, width, decades, seed):
         draw = np.random.default_rng(seed)
-        l = min(l, f)
-        turn = np.linalg.qr(draw.standard_normal((l, l)))[0]
-        block = draw.standard_normal((f, l)) * 10.0 ** np.linspace(0, -decades, l) @ turn
-        basis = on_host(svd.basis_of(kernels, kernels.xp.asarray(block)))
-        assert np.max(np.abs(basis.T @ basis - np.eye(l))) < 1e-13
+        width = min(width, f)
+        turn = np.linalg.qr(draw.standard_normal((width, width)))[0]
+        block = draw.standard_normal((f, width)) * 10.0 ** np.linspace(0, -decades, width) @ turn
+        basis = on_host(svd.cholesky_qr2(kernels, kernels.xp.asarray(block)))
+        assert np.max(np.abs(basis.T @ basis - np.eye(width))) < 1e-13
         rest = block - basis @ (basis.T @ block)
         assert np.max(np.abs(rest)) <= 1e-12 * np.linalg.norm(block)
 
@@ -179,19 +179,19 @@ class TestBasis:
         block = np.random.default_rng(0).standard_normal((50, 4))
         block[:, 3] = block[:, 1] if kind == "twice the same" else 0
         block *= kind != "nothing"
-        basis = on_host(svd.basis_of(kernels, kernels.xp.asarray(block)))
+        basis = on_host(svd.cholesky_qr2(kernels, kernels.xp.asarray(block)))
         np.testing.assert_allclose(basis.T @ basis, np.eye(4), atol=1e-14)
         np.testing.assert_allclose(basis @ (basis.T @ block), block, atol=1e-13)
 
     def test_scale_does_not_matter(self, kernels):
         block = np.random.default_rng(0).standard_normal((50, 4)) * [1e-150, 1, 1e100, 1e-30]
-        basis = on_host(svd.basis_of(kernels, kernels.xp.asarray(block)))
+        basis = on_host(svd.cholesky_qr2(kernels, kernels.xp.asarray(block)))
         np.testing.assert_allclose(basis.T @ basis, np.eye(4), atol=1e-14)
 
 
 class TestRoutes:
     @pytest.mark.parametrize(
-        ("rows", "l", "reason"),
+        ("rows", "width", "reason"),
         [
             (np.zeros((4, 3)), 2, "the rows are float64"),
             (np.zeros((4, 3), np.int32), 2, "the rows are int32"),
@@ -202,8 +202,8 @@ class TestRoutes:
             (np.zeros((4, 3), np.uint8)[::-1], 2, "the rows lie backwards"),
         ],
     )
-    def test_say_what_the_kernels_are_not_written_for(self, rows, l, reason):
-        assert reason in _declines.counted(rows, q=np.zeros((3, l)))
+    def test_say_what_the_kernels_are_not_written_for(self, rows, width, reason):
+        assert reason in _declines.counted(rows, q=np.zeros((3, width)))
 
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_take_what_they_are_written_for(self, dtype):

@@ -13,6 +13,7 @@ from tolerances import tolerance
 
 import unmix as um
 from unmix.cuda import _declines, _fft_shape, spectra
+from unmix.cuda.spectra import Spectra
 from unmix.layout import HalfPlane
 
 pytestmark = pytest.mark.kernels
@@ -36,31 +37,25 @@ def drawn(shape, dtype, seed, offset=None):
     return (values if offset is None else draw.poisson(30, shape) + offset).astype(kind)
 
 
-def spec(kernels, image, window, step, **options):
-    settings = {
-        "taper": "hann",
-        "output": "amplitude",
-        "fft_shape": None,
-        "rows": None,
-        "columns": None,
-    } | options
-    return spectra._Spectra.of(kernels, image, window, step, *settings.values())
-
-
 def described(kernels, image, window, step, **options):
     if isinstance(image, np.ndarray):
         image = kernels.xp.asarray(image)
-    out = spectra.describe(kernels, spec(kernels, image, window, step, **options))
+    out = spectra.describe(kernels, Spectra.of(image, window, step, **options))
     assert out.dtype == np.float32
     return on_host(out)
 
 
+def described_by_cufft(kernels, image, window, step, **options):
+    task = Spectra.of(kernels.xp.asarray(image), window, step, **options)
+    return on_host(spectra.describe_any(kernels, task))
+
+
 def projected(kernels, image, window, step, vectors, *, limit=_declines.MOST_SHARED, **options):
     xp = kernels.xp
-    offset, weights = options.pop("offset", None), options.pop("weights", None)
+    offset = options.pop("offset", None)
     offset = None if offset is None else xp.asarray(offset)
-    task = spec(kernels, xp.asarray(image), window, step, **options)
-    out = spectra.project(kernels, task, xp.asarray(vectors), offset, weights, limit)
+    task = Spectra.of(xp.asarray(image), window, step, **options)
+    out = spectra.project(kernels, task, xp.asarray(vectors), offset, limit)
     assert out.dtype == np.float32
     return on_host(out)
 
@@ -87,8 +82,7 @@ def plane(window, k_max):
 
 
 @given(
-    n_y=SIDES,
-    n_x=SIDES,
+    window=st.tuples(SIDES, SIDES),
     more=st.tuples(st.integers(0, 60), st.integers(0, 60)),
     step=st.tuples(st.integers(1, 41), st.integers(1, 41)),
     lead=st.sampled_from([(), (), (1,), (3,), (2, 2)]),
@@ -98,9 +92,10 @@ def plane(window, k_max):
     seed=SEEDS,
 )
 def test_agrees_on_any_window_step_and_stack(
-    kernels, n_y, n_x, more, step, lead, dtype, taper, output, seed
+    kernels, window, more, step, lead, dtype, taper, output, seed
 ):
     # few windows of many pixels, many of few
+    n_y, n_x = window
     most = max(1, 150_000 // (n_y * n_x * int(np.prod(lead))))
     while (more[0] // step[0] + 1) * (more[1] // step[1] + 1) > most:
         step = (step[0] + 1, step[1] + 1)
@@ -231,7 +226,7 @@ def test_any_order_of_threads_gives_the_same_bits(orders, window, dtype):
 class TestProjection:
     @given(
         window=st.tuples(SIDES, SIDES),
-        l=st.integers(1, 32),
+        width=st.integers(1, 32),
         k_max=st.one_of(st.none(), st.floats(0.05, 0.5)),
         dtype=st.sampled_from(DTYPES),
         output=st.sampled_from(OUTPUTS),
@@ -239,16 +234,15 @@ class TestProjection:
         extras=st.booleans(),
         seed=SEEDS,
     )
-    def test_agrees(self, kernels, window, l, k_max, dtype, output, limit, extras, seed):
+    def test_agrees(self, kernels, window, width, k_max, dtype, output, limit, extras, seed):
         image = drawn((2, window[0] + 13, window[1] + 17), dtype, seed)
         kept = plane(window, k_max)
         features = len(kept["rows"]) * len(kept["columns"])
         draw = np.random.default_rng(seed)
         options = {"output": output, "taper": "hamming", **kept}
-        vectors = draw.standard_normal((features, l)).astype(np.float32)
+        vectors = draw.standard_normal((features, width)).astype(np.float32)
         if extras:
-            options["offset"] = draw.standard_normal(l).astype(np.float32)
-            options["weights"] = np.sqrt(draw.integers(1, 3, features))
+            options["offset"] = draw.standard_normal(width).astype(np.float32)
         ours = projected(kernels, image, window, (6, 8), vectors, limit=limit * 1024, **options)
         theirs = um.ops.window_project(
             image.astype(float), window, (6, 8), vectors, impl="generic", **options
@@ -283,9 +277,7 @@ class TestProjection:
     @pytest.mark.parametrize("window", [(8, 8), (64, 32), (128, 128)])
     def test_any_order_of_threads_gives_the_same_bits(self, orders, window):
         image = drawn((140, 139), np.float16, 11)
-        vectors = np.random.default_rng(0).standard_normal(
-            (window[0] * (window[1] // 2 + 1), 7)
-        )
+        vectors = np.random.default_rng(0).standard_normal((window[0] * (window[1] // 2 + 1), 7))
         first, *rest = (projected(k, image, window, (9, 8), vectors) for k in orders)
         for other in rest:
             assert other.tobytes() == first.tobytes()
@@ -314,23 +306,20 @@ class TestAnyWindow:
         options |= plane(shape, 0.3) if crop else {}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(spectra, "PORTION", portion)
-            task = spec(kernels, kernels.xp.asarray(image), window, step, **options)
-            ours = on_host(spectra.describe_any(kernels, task))
+            ours = described_by_cufft(kernels, image, window, step, **options)
         theirs = reference(image, window, step, **options)
         assert ours.shape == theirs.shape
         kind = um.ops.window_fft(image[:, :40, :40], window, step, **options).dtype
         assert ours.dtype == kind
         near = 2 * tolerance("window_fft", np.empty(0, kind).real.dtype)
-        own = np.max(np.abs(reference(image, window, step, **(options | {"rows": None, "columns": None}))), axis=(-2, -1), keepdims=True)
+        whole = reference(image, window, step, **(options | {"rows": None, "columns": None}))
+        own = np.max(np.abs(whole), axis=(-2, -1), keepdims=True)
         assert np.all(np.abs(ours - theirs) <= near * own)
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.float64])
     def test_any_order_of_threads_gives_the_same_bits(self, orders, dtype):
         image = drawn((90, 80), dtype, 3)
-        first, *rest = (
-            on_host(spectra.describe_any(k, spec(k, k.xp.asarray(image), (48, 21), (5, 7))))
-            for k in orders
-        )
+        first, *rest = (described_by_cufft(k, image, (48, 21), (5, 7)) for k in orders)
         for other in rest:
             assert other.tobytes() == first.tobytes()
 
@@ -401,10 +390,20 @@ class TestShape:
         assert over == [(128, 128)]
 
     @pytest.mark.parametrize(
-        ("window", "limit", "number"),
-        [((8, 8), 48, 64), ((32, 32), 48, 8), ((64, 64), 48, 2), ((64, 64), 64, 4)]
-        + [((64, 64), 99, 8), ((128, 128), 227, 4), ((128, 128), 163, 2)],
+        ("window", "limit", "threads", "number"),
+        [
+            ((8, 8), 48, 128, 64),
+            ((32, 32), 48, 128, 8),
+            ((64, 64), 48, 128, 2),
+            ((64, 64), 64, 128, 4),
+            ((64, 64), 99, 128, 8),
+            ((64, 64), 227, 256, 8),
+            ((128, 128), 163, 512, 2),
+            ((128, 128), 227, 512, 4),
+        ],
     )
-    def test_as_many_windows_share_the_vectors_as_fit(self, window, limit, number):
+    def test_as_many_windows_share_the_vectors_as_fit(self, window, limit, threads, number):
         kept = (window[0], window[1] // 2 + 1)
-        assert _fft_shape.windows_per_block(window, *kept, limit * 1024) == number
+        block = _fft_shape.project_block(window, *kept, limit * 1024)
+        assert block[:2] == (threads, number)
+        assert block.shared <= limit * 1024

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._typing import Array, HostArray
 from ..ops.windows import pair
-from ._fft_shape import SIDES, fft_shared, project_shared
+from ._fft_shape import SIDES, fft_shared, project_block
 
 SHARED = 48 * 1024
 """Bytes of shared memory that a block may have without asking."""
@@ -122,7 +122,7 @@ def spectra(
 
 def _too_much(array: Array, needed: int) -> str | None:
     """Decline what a block of the device has no room for."""
-    if needed <= most_shared(array):
+    if needed <= SHARED or needed <= most_shared(array):
         return None
     return (
         f"its kernel needs {needed} bytes of shared memory for these windows, and a block of the "
@@ -150,7 +150,7 @@ def projected(
     n_y, n_x = pair(window)
     n_rows = n_y if rows is None else len(rows)
     n_columns = n_x // 2 + 1 if columns is None else len(columns)
-    return _too_much(image, project_shared((n_y, n_x), n_rows, n_columns, 1))
+    return _too_much(image, project_block((n_y, n_x), n_rows, n_columns, 0).shared)
 
 
 def counted(rows: Array, *_: Any, q: Array | None = None, **__: Any) -> str | None:

@@ -43,14 +43,13 @@ def sketch_torch(rows: Array, q: Array, center: Array, scale: Array | None = Non
     return Sketch(rows.shape[0], *sums)
 
 
-def cholesky_qr2(block: Array) -> Array:
+def orthonormal(block: Array) -> Array:
     """Orthonormal columns of a CuPy array; see `unmix.ops.orthonormal`.
 
-    Matrix products in float64 do nearly all of the work. Waits for one number: whether they were
-    accurate enough; if not, Householder's QR does the work again.
+    Waits for one number: whether `cholesky_qr2` was accurate enough.
     """
     with kernels_for(block) as kernels:
-        return basis_of(kernels, block)
+        return cholesky_qr2(kernels, block)
 
 
 def sketch_part(
@@ -58,10 +57,10 @@ def sketch_part(
 ) -> Sketch:
     """Sum about the centre rounded to float32, then move the sums to the exact one."""
     xp = kernels.xp
-    (n, f), l = rows.shape, q.shape[1]
-    width = next(w for w in WIDTHS if l <= w)
+    (n, f), number = rows.shape, q.shape[1]
+    width = next(w for w in WIDTHS if number <= w)
     directions = xp.zeros((f, width), dtype=np.float32)
-    directions[:, :l] = q
+    directions[:, :number] = q
     about = xp.ascontiguousarray(center, dtype=np.float32)
     factors = xp.ones(f, np.float32) if scale is None else _float32(xp, scale)
     flat, steps = flattened(kernels, rows)
@@ -71,10 +70,10 @@ def sketch_part(
     product, sums, squares = _sums(kernels, name, args, y)
 
     center = center.astype(np.float64)
-    used = directions[:, :l].astype(np.float64)
+    used = directions[:, :number].astype(np.float64)
     shift = about.astype(np.float64) - center  # x - center = (x - about) + shift
     total = sums + n * shift
-    product = product[:, :l] + shift[:, None] * xp.matmul(total, used)
+    product = product[:, :number] + shift[:, None] * xp.matmul(total, used)
     product += sums[:, None] * xp.matmul(shift, used)
     squares = xp.sum(squares) + xp.sum(shift * (sums + total))
     return Sketch(n, total, squares, product)
@@ -128,10 +127,12 @@ def _summed(kernels: Kernels, parts: Array) -> Array:
     return out
 
 
-def basis_of(kernels: Kernels, block: Array) -> Array:
-    """Cholesky QR, twice: Yamamoto et al., ETNA 44, 306 (2015), algorithm 4.
+def cholesky_qr2(kernels: Kernels, block: Array) -> Array:
+    """Orthonormal columns by Cholesky QR, twice: Yamamoto et al., ETNA 44, 306 (2015), algorithm 4.
 
-    Columns are brought to equal length first, which leaves their span as it is.
+    Nearly all of the work are matrix products, in float64. Columns are brought to equal length
+    first, which leaves their span as it is. Where they are too nearly dependent for the second pass
+    to make up for the first, Householder's QR does the work again.
     """
     xp = kernels.xp
     basis = block.astype(np.float64)

@@ -146,7 +146,6 @@ def window_project(
     vectors: Array,
     *,
     offset: Array | None = None,
-    weights: HostArray | None = None,
     taper: str = "hann",
     output: Output = "amplitude",
     rows: HostArray | None = None,
@@ -159,12 +158,10 @@ def window_project(
     image, window, step, taper, output, rows, columns
         As for `window_fft`; ``output`` is ``"amplitude"`` or ``"power"``.
     vectors : array
-        Shape (rows * columns, l): one vector in each column.
+        Shape (rows * columns, l): one vector in each column, of what features are multiplied with.
+        The weights of a packed half plane are part of it.
     offset : array, optional
         Shape (l,): taken off the projections.
-    weights : numpy.ndarray, optional
-        Shape (rows * columns,): what features are multiplied by first, such as the square roots of
-        the multiplicity in a half plane.
 
     Returns
     -------
@@ -202,8 +199,6 @@ def window_project(
     features = spectra.shape[-2] * spectra.shape[-1]
     require_features(vectors, features)
     spectra = xp.reshape(spectra, (*spectra.shape[:-2], features))
-    if weights is not None:
-        spectra = spectra * from_host(weights, spectra, spectra.dtype)
     projected = xp.matmul(spectra, xp.astype(vectors, spectra.dtype))
     return projected if offset is None else projected - xp.astype(offset, spectra.dtype)
 

@@ -53,7 +53,8 @@ extern hostcuda::Here hostcuda_here;
 extern const hostcuda::Entry hostcuda_entry;  // each kernel library defines its own
 
 int hostcuda_barrier(int predicate, hostcuda::Place);  // the number of threads whose predicate holds
-unsigned long long hostcuda_warp(hostcuda::Operation, unsigned mask, unsigned long long bits, int source, hostcuda::Place);
+unsigned long long hostcuda_warp(hostcuda::Operation, unsigned mask, unsigned long long bits, int source,
+                                 hostcuda::Place);
 void *hostcuda_shared(hostcuda::Slot *);
 void *hostcuda_dynamic_shared();
 void hostcuda_fence();

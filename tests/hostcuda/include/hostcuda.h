@@ -31,7 +31,8 @@ inline const int warpSize = 32;
 
 [[noreturn]] inline void __trap(HOSTCUDA_PLACE) { hostcuda_fail("__trap was called", place); }
 inline void __nanosleep(unsigned) {}
-#define __builtin_assume(condition) ((condition) ? void() : hostcuda_fail("__builtin_assume does not hold: " #condition, {__FILE__, __LINE__}))
+#define __builtin_assume(condition)                                                                 \
+    ((condition) ? void() : hostcuda_fail("__builtin_assume does not hold: " #condition, {__FILE__, __LINE__}))
 
 // What the runtime must know of a kernel is read off its type.
 namespace hostcuda {
@@ -41,10 +42,14 @@ template <class T> const char *type_name() { return __PRETTY_FUNCTION__; }
 template <class T, class U> inline constexpr bool same = false;
 template <class T> inline constexpr bool same<T, T> = true;
 
-template <class T> struct Pointee { using type = T; static constexpr bool pointer = false, constant = false; };
-template <class T> struct Pointee<T *> { using type = T; static constexpr bool pointer = true, constant = false; };
-template <class T> struct Pointee<const T *> { using type = T; static constexpr bool pointer = true, constant = true; };
-template <class T> struct Pointee<volatile T *> { using type = T; static constexpr bool pointer = true, constant = false; };
+template <class T, bool is_pointer, bool is_constant> struct Points {
+    using type = T;
+    static constexpr bool pointer = is_pointer, constant = is_constant;
+};
+template <class T> struct Pointee : Points<T, false, false> {};
+template <class T> struct Pointee<T *> : Points<T, true, false> {};
+template <class T> struct Pointee<const T *> : Points<T, true, true> {};
+template <class T> struct Pointee<volatile T *> : Points<T, true, false> {};
 template <class T> struct Plain { using type = T; };
 template <class T> struct Plain<const T> { using type = T; };
 template <class T> struct Plain<T *__restrict__> { using type = T *; };

@@ -27,23 +27,27 @@ inline double __longlong_as_double(long long x) { return hostcuda::bits_as<doubl
 inline int __double2hiint(double x) { return int(__double_as_longlong(x) >> 32); }
 inline int __double2loint(double x) { return int(__double_as_longlong(x)); }
 inline double __hiloint2double(int high, int low) {
-    return __longlong_as_double(static_cast<long long>((static_cast<unsigned long long>(unsigned(high)) << 32) | unsigned(low)));
+    unsigned long long bits = static_cast<unsigned long long>(unsigned(high)) << 32 | unsigned(low);
+    return hostcuda::bits_as<double>(bits);
 }
 
-#define HOSTCUDA_ROUNDED(From, from, rounding, suffix)                                              \
-    inline int __##from##2int_##suffix(From x) { return hostcuda::saturated<int, From>(rounding(x), From(-2147483648.0), From(2147483648.0)); } \
-    inline unsigned __##from##2uint_##suffix(From x) { return hostcuda::saturated<unsigned, From>(rounding(x), 0, From(4294967296.0)); } \
-    inline long long __##from##2ll_##suffix(From x) { return hostcuda::saturated<long long, From>(rounding(x), From(-9223372036854775808.0), From(9223372036854775808.0)); } \
-    inline unsigned long long __##from##2ull_##suffix(From x) { return hostcuda::saturated<unsigned long long, From>(rounding(x), 0, From(18446744073709551616.0)); }
-HOSTCUDA_ROUNDED(float, float, rintf, rn)
-HOSTCUDA_ROUNDED(float, float, truncf, rz)
-HOSTCUDA_ROUNDED(float, float, floorf, rd)
-HOSTCUDA_ROUNDED(float, float, ceilf, ru)
-HOSTCUDA_ROUNDED(double, double, rint, rn)
-HOSTCUDA_ROUNDED(double, double, trunc, rz)
-HOSTCUDA_ROUNDED(double, double, floor, rd)
-HOSTCUDA_ROUNDED(double, double, ceil, ru)
-#undef HOSTCUDA_ROUNDED
+#define HOSTCUDA_TO_INTEGER(To, name, From, rounding, low, end)                                     \
+    inline To name(From x) { return hostcuda::saturated<To, From>(rounding(x), From(low), From(end)); }
+#define HOSTCUDA_TO_INTEGERS(From, rounding, suffix)                                                \
+    HOSTCUDA_TO_INTEGER(int, __##From##2int_##suffix, From, rounding, -0x1p31, 0x1p31)              \
+    HOSTCUDA_TO_INTEGER(unsigned, __##From##2uint_##suffix, From, rounding, 0, 0x1p32)              \
+    HOSTCUDA_TO_INTEGER(long long, __##From##2ll_##suffix, From, rounding, -0x1p63, 0x1p63)         \
+    HOSTCUDA_TO_INTEGER(unsigned long long, __##From##2ull_##suffix, From, rounding, 0, 0x1p64)
+HOSTCUDA_TO_INTEGERS(float, rintf, rn)
+HOSTCUDA_TO_INTEGERS(float, truncf, rz)
+HOSTCUDA_TO_INTEGERS(float, floorf, rd)
+HOSTCUDA_TO_INTEGERS(float, ceilf, ru)
+HOSTCUDA_TO_INTEGERS(double, rint, rn)
+HOSTCUDA_TO_INTEGERS(double, trunc, rz)
+HOSTCUDA_TO_INTEGERS(double, floor, rd)
+HOSTCUDA_TO_INTEGERS(double, ceil, ru)
+#undef HOSTCUDA_TO_INTEGERS
+#undef HOSTCUDA_TO_INTEGER
 inline float __int2float_rn(int x) { return float(x); }
 inline float __uint2float_rn(unsigned x) { return float(x); }
 inline float __ll2float_rn(long long x) { return float(x); }
@@ -115,7 +119,9 @@ inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
 }
 inline int __mulhi(int x, int y) { return int(static_cast<long long>(x) * y >> 32); }
 inline unsigned __umulhi(unsigned x, unsigned y) { return unsigned(static_cast<unsigned long long>(x) * y >> 32); }
-inline long long __mul64hi(long long x, long long y) { return static_cast<long long>(static_cast<__int128>(x) * y >> 64); }
+inline long long __mul64hi(long long x, long long y) {
+    return static_cast<long long>(static_cast<__int128>(x) * y >> 64);
+}
 inline unsigned long long __umul64hi(unsigned long long x, unsigned long long y) {
     return static_cast<unsigned long long>(static_cast<unsigned __int128>(x) * y >> 64);
 }

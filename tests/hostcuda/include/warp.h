@@ -16,7 +16,8 @@ inline void __syncwarp(unsigned mask = 0xffffffff, HOSTCUDA_PLACE) {
 namespace hostcuda {
 
 inline int segment(int width, Place place) {  // the first lane of this lane's segment
-    if (width < 1 || width > 32 || (width & (width - 1))) hostcuda_fail("the width of a shuffle is not a power of two up to 32", place);
+    if (width < 1 || width > 32 || (width & (width - 1)))
+        hostcuda_fail("the width of a shuffle is not a power of two up to 32", place);
     return hostcuda_here.lane & ~(width - 1);
 }
 

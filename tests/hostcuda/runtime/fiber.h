@@ -14,7 +14,7 @@ extern "C" void hostcuda_switch(void **save, void *load);
 asm(R"(
     .pushsection .text
     .hidden hostcuda_switch
-    .globl hostcuda_switch
+    .weak hostcuda_switch
     .type hostcuda_switch, @function
 hostcuda_switch:
     pushq %rbp

@@ -1,17 +1,9 @@
-// One launch: guarded copies in, blocks one after another, copies out; and faults turned into reports.
-#include <dlfcn.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <ucontext.h>
-#include <unistd.h>
-
+// One launch: guarded copies in, blocks one after another, copies out.
 #include <algorithm>
-#include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime.h"
@@ -21,124 +13,53 @@
 namespace hostcuda {
 namespace {
 
-Report current_report;
-std::vector<Region> regions;
+std::vector<Region> regions;  // of the buffers
 const Entry *entry;
 const Argument *arguments;
 int argument_count;
 
-std::string type_of(const Parameter &parameter) {  // "const char* type_name() [with T = float]" -> "float"
-    const char *begin = std::strstr(parameter.type, "T = ");
-    std::string type = begin ? begin + 4 : parameter.type;
-    while (!type.empty() && type.back() == ']') type.pop_back();
+// "const char* type_name() [with T = float]" -> "float". A view: signal handlers must not ask for memory.
+std::string_view type_of(const Parameter &parameter) {
+    std::string_view type = parameter.type;
+    if (auto begin = type.find("T = "); begin != type.npos) type.remove_prefix(begin + 4);
+    while (!type.empty() && type.back() == ']') type.remove_suffix(1);
     return type;
 }
 
-// ---- faults ----
+std::ptrdiff_t distance(const Region &region, const char *data, const char *address) {
+    if (region.contains(address)) return 0;
+    return address < data ? data - address : address - (region.data + region.bytes);
+}
 
-constexpr int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGVTALRM};
-constexpr std::size_t signal_stack_bytes = 64 * 1024;
-
-// The argument that an address belongs to, or the one it is nearest to; how far from its end, or 0 inside of its region.
+// The argument that an address belongs to, or the one it is nearest to. Returns how far away it is, or -1 for none.
 std::ptrdiff_t describe_argument(const char *address, char *text, std::size_t size) {
     int found = -1;
     std::ptrdiff_t least = 0;
     for (int i = 0; i < argument_count; ++i) {
         if (arguments[i].buffer < 0) continue;
-        const Region &region = regions[arguments[i].buffer];
+        const Region &region = regions[std::size_t(arguments[i].buffer)];
         const char *data = region.data + arguments[i].offset;
-        std::ptrdiff_t away = region.contains(address) ? 0 : address < data ? data - address : address - (region.data + region.bytes);
+        std::ptrdiff_t away = distance(region, data, address);
         // Of several in one buffer it is the last that begins before the address.
         bool nearer = found < 0 || away < least;
-        if (!nearer && (away > least || data > address || arguments[i].offset < arguments[found].offset)) continue;
+        bool later = away == least && data <= address && found >= 0 && arguments[i].offset >= arguments[found].offset;
+        if (!nearer && !later) continue;
         found = i;
         least = away;
-        std::snprintf(text, size, "argument %d (%s): byte %td of %zu", i, type_of(entry->parameters[i]).c_str(),
+        std::string_view type = type_of(entry->parameters[i]);
+        std::snprintf(text, size, "argument %d (%.*s): byte %td of %zu", i, int(type.size()), type.data(),
                       address - data, region.bytes - arguments[i].offset);
     }
     return found < 0 ? -1 : least;
 }
 
-void describe_fault(const siginfo_t *info, const char *access) {
-    auto *address = static_cast<const char *>(info->si_addr);
-    char where[300];
-    if (is_stack(address))
-        record("stack", "a thread's stack is full: too many local variables, or endless recursion");
-    else if (info->si_code == SI_KERNEL)
-        record("access", "illegal memory access: a vector that is not aligned, or a wild pointer");
-    else
-        record("access", describe_address(address, where, sizeof where) ? "illegal memory %s: %s" : "illegal memory %s", access, where);
-}
-
-void on_signal(int number, siginfo_t *info, void *context) {
-    if (!running() || current_report.failed) {  // not the kernel's: let it happen again without us
-        signal(number, SIG_DFL);
-        return;
-    }
-    const char *access = "access";
-#ifdef __x86_64__
-    const auto *registers = static_cast<ucontext_t *>(context)->uc_mcontext.gregs;
-    auto *pc = reinterpret_cast<char *>(registers[REG_RIP]);
-    if (number == SIGSEGV) access = registers[REG_ERR] & 2 ? "write" : "read";
-#else
-    char *pc = nullptr;
-    (void)context;
-#endif
-    if (number == SIGFPE) record("trap", "integer division by zero");
-    else if (number == SIGILL) record("trap", "an instruction that must not be reached");
-    else if (number == SIGVTALRM) record("time", "still running after its time limit: an endless loop, or a wait for another block");
-    else describe_fault(info, access);
-    Dl_info library;
-    if (pc && dladdr(pc, &library)) current_report.pc = pc - static_cast<char *>(library.dli_fbase);
-    abandon();
-}
-
-// Handlers, their stack and the time limit, put in place for one launch.
-class Watch {
-  public:
-    explicit Watch(double seconds) {
-        if (sanitizer::asan) return;  // which describes faults itself
-        static char memory[signal_stack_bytes];
-        stack_t stack{};
-        stack.ss_sp = memory;
-        stack.ss_size = sizeof memory;
-        sigaltstack(&stack, &old_stack_);
-        struct sigaction action {};
-        action.sa_sigaction = on_signal;
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // the handler does not return
-        for (std::size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &action, &old_[i]);
-        struct sigevent event {};
-        event.sigev_notify = SIGEV_THREAD_ID;
-        event.sigev_signo = SIGVTALRM;
-        event._sigev_un._tid = pid_t(syscall(SYS_gettid));
-        timed_ = seconds > 0 && !timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer_);
-        struct itimerspec limit {};
-        limit.it_value.tv_sec = time_t(seconds);
-        limit.it_value.tv_nsec = long((seconds - double(time_t(seconds))) * 1e9);
-        if (timed_) timer_settime(timer_, 0, &limit, nullptr);
-    }
-    ~Watch() {
-        if (sanitizer::asan) return;
-        if (timed_) timer_delete(timer_);
-        for (std::size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &old_[i], nullptr);
-        sigaltstack(&old_stack_, nullptr);
-    }
-
-  private:
-    stack_t old_stack_{};
-    struct sigaction old_[std::size(signals)];
-    timer_t timer_{};
-    bool timed_ = false;
-};
-
-// ---- blocks ----
-
-std::vector<std::uint64_t> block_order(std::uint64_t blocks, const Launch &launch) {
-    std::vector<std::uint64_t> numbers(blocks);
-    for (std::uint64_t i = 0; i < blocks; ++i) numbers[i] = launch.order == descending ? blocks - 1 - i : i;
+std::vector<std::uint64_t> block_order(const Launch &launch) {
+    std::vector<std::uint64_t> numbers(std::uint64_t(launch.grid[0]) * launch.grid[1] * launch.grid[2]);
+    for (std::uint64_t i = 0; i < numbers.size(); ++i) numbers[i] = i;
+    if (launch.order == descending) std::reverse(numbers.begin(), numbers.end());
     if (launch.order == shuffled) {
         std::uint64_t state = launch.seed * 2 + 1;
-        for (std::uint64_t i = blocks - 1; i > 0; --i) {
+        for (std::uint64_t i = numbers.size() - 1; i > 0; --i) {
             state = state * 6364136223846793005u + 1442695040888963407u;
             std::swap(numbers[i], numbers[(state >> 33) % (i + 1)]);
         }
@@ -147,36 +68,51 @@ std::vector<std::uint64_t> block_order(std::uint64_t blocks, const Launch &launc
 }
 
 void run(const Launch &launch, void **pointers) {
-    Watch watch(launch.seconds);
+    begin_watch(launch.seconds);
     begin_shared(launch.dynamic_bytes, launch.shared_limit);
     begin_threads(launch, *entry, pointers);
-    std::uint64_t blocks = std::uint64_t(launch.grid[0]) * launch.grid[1] * launch.grid[2];
-    for (std::uint64_t number : block_order(blocks, launch))
-        if (!run_block(number)) return;
+    for (std::uint64_t number : block_order(launch)) {
+        if (!run_block(number)) break;
+        if (time_is_up()) {
+            record_expiry();
+            break;
+        }
+    }
+    end_watch();
     sanitizer::acquire(launch_token());
+}
+
+void copy_in(const Buffer *buffers, int count) {
+    regions.assign(std::size_t(count), Region{});
+    for (int b = 0; b < count; ++b) {
+        Region &region = regions[std::size_t(b)];
+        region.open(buffers[b].bytes, 16, std::size_t(buffers[b].skew), argument_guard);
+        if (region.bytes) std::memcpy(region.data, buffers[b].data, region.bytes);
+        if (buffers[b].constant) region.protect();
+    }
 }
 
 void check_and_copy_out(const Buffer *buffers, int count) {
     for (int b = 0; b < count; ++b)
-        if (!regions[b].intact()) {
-            int argument = 0;
-            while (arguments[argument].buffer != b) ++argument;
-            record("canary", "the bytes around argument %d (%s) were overwritten", argument, type_of(entry->parameters[argument]).c_str());
+        if (!regions[std::size_t(b)].intact()) {
+            int i = 0;
+            while (arguments[i].buffer != b) ++i;
+            std::string_view type = type_of(entry->parameters[i]);
+            record("canary", "the bytes around argument %d (%.*s) were overwritten", i, int(type.size()), type.data());
             return;
         }
     if (!shared_memory_intact()) return;
-    for (int b = 0; b < count; ++b)
-        if (!buffers[b].constant && buffers[b].bytes) std::memcpy(buffers[b].data, regions[b].data, buffers[b].bytes);
+    for (int b = 0; b < count; ++b) {
+        const Region &region = regions[std::size_t(b)];
+        if (buffers[b].constant && sanitizer::asan && std::memcmp(buffers[b].data, region.data, region.bytes)) {
+            record("access", "the constant array of buffer %d was written", b);
+            return;
+        }
+        if (!buffers[b].constant && region.bytes) std::memcpy(buffers[b].data, region.data, region.bytes);
+    }
 }
 
 }  // namespace
-
-Report &report() { return current_report; }
-
-void locate(Place place) {
-    current_report.line = place.line;
-    std::snprintf(current_report.file, sizeof current_report.file, "%s", place.file);
-}
 
 bool describe_address(const char *address, char *text, std::size_t size) {
     if (describe_shared(address, text, size)) return true;
@@ -187,53 +123,30 @@ bool describe_address(const char *address, char *text, std::size_t size) {
     return true;
 }
 
-void record(const char *kind, const char *format, ...) {
-    current_report.failed = 1;
-    std::snprintf(current_report.kind, sizeof current_report.kind, "%s", kind);
-    va_list list;
-    va_start(list, format);
-    std::vsnprintf(current_report.text, sizeof current_report.text, format, list);
-    va_end(list);
-    current_report.located = running();
-    const Here &here = hostcuda_here;
-    std::memcpy(current_report.block, &here.block, sizeof here.block);
-    std::memcpy(current_report.thread, &here.thread, sizeof here.thread);
-}
-
 }  // namespace hostcuda
 
 using namespace hostcuda;
 
-extern "C" void hostcuda_fail(const char *what, Place place) {
-    record("trap", "%s", what);
-    locate(place);
-    abandon();
-}
-
-extern "C" int hostcuda_launch(const Entry *kernel, const Launch *launch, const Buffer *buffers, const Argument *values, Report *result) {
-    current_report = {};
+extern "C" int hostcuda_launch(const Entry *kernel, const Launch *launch, const Buffer *buffers, const Argument *values,
+                               Report *result) {
+    report() = {};
     entry = kernel;
     arguments = values;
     argument_count = launch->arguments;
-    regions.assign(launch->buffers, Region{});
-    for (int b = 0; b < launch->buffers; ++b) {
-        Region &region = regions[b];
-        region.open(buffers[b].bytes, 16, buffers[b].skew, argument_guard);
-        if (region.bytes) std::memcpy(region.data, buffers[b].data, region.bytes);
-        if (buffers[b].constant) region.protect();
-    }
+    copy_in(buffers, launch->buffers);
     std::vector<Argument> by_value(values, values + argument_count);
-    std::vector<void *> places(argument_count), pointers(argument_count + 1);
-    for (int i = 0; i < argument_count; ++i) {
-        if (values[i].buffer >= 0) places[i] = regions[values[i].buffer].data + values[i].offset;
-        pointers[i] = values[i].buffer >= 0 ? static_cast<void *>(&places[i]) : by_value[i].value;
+    std::vector<void *> places(by_value.size()), pointers(by_value.size() + 1);
+    for (std::size_t i = 0; i < by_value.size(); ++i) {
+        bool points = values[i].buffer >= 0;
+        if (points) places[i] = regions[std::size_t(values[i].buffer)].data + values[i].offset;
+        pointers[i] = points ? static_cast<void *>(&places[i]) : by_value[i].value;
     }
     run(*launch, pointers.data());
-    if (!current_report.failed) check_and_copy_out(buffers, launch->buffers);
+    if (!report().failed) check_and_copy_out(buffers, launch->buffers);
     for (Region &region : regions) region.close();
     regions.clear();
-    *result = current_report;
-    return current_report.failed;
+    *result = report();
+    return result->failed;
 }
 
 // The launch bound, then a line for each parameter: kind, pointer, constant, size, type.
@@ -242,7 +155,8 @@ extern "C" const char *hostcuda_describe(const Entry *kernel) {
     text = std::to_string(kernel->most_threads) + "\n";
     for (int i = 0; i < kernel->count; ++i) {
         const Parameter &p = kernel->parameters[i];
-        text += std::string(1, p.kind) + (p.pointer ? " 1" : " 0") + (p.constant ? " 1 " : " 0 ") + std::to_string(p.size) + " " + type_of(p) + "\n";
+        text += std::string(1, p.kind) + (p.pointer ? " 1" : " 0") + (p.constant ? " 1 " : " 0 ");
+        text += std::to_string(p.size).append(" ").append(type_of(p)).append("\n");
     }
     return text.c_str();
 }

@@ -67,11 +67,13 @@ void Region::open(std::size_t size, std::size_t alignment, std::size_t skew, std
 
 bool Region::intact() const {
     if (sanitizer::asan || !bytes) return true;
-    const char *end = map + mapped - guard;
-    for (const char *p = map + guard; p < end; ++p) {
-        if (p == data) p += bytes;
-        if (p < end && *p != reinterpret_cast<const char *>(&canary)[reinterpret_cast<std::uintptr_t>(p) % 4]) return false;
-    }
+    auto is_canary = [](const char *p) {
+        return *p == reinterpret_cast<const char *>(&canary)[reinterpret_cast<std::uintptr_t>(p) % 4];
+    };
+    for (const char *p = map + guard; p < data; ++p)
+        if (!is_canary(p)) return false;
+    for (const char *p = data + bytes; p < map + mapped - guard; ++p)
+        if (!is_canary(p)) return false;
     return true;
 }
 
@@ -129,7 +131,8 @@ bool shared_memory_intact() {
 bool describe_shared(const char *address, char *text, std::size_t size) {
     for (const Slot *slot = arrays; slot; slot = slot->next)
         if (region_of(*slot).contains(address)) {
-            std::snprintf(text, size, "shared array `%s`: byte %td of %lu", slot->name, address - slot->data, slot->size);
+            std::ptrdiff_t byte = address - slot->data;
+            std::snprintf(text, size, "shared array `%s`: byte %td of %lu", slot->name, byte, slot->size);
             return true;
         }
     if (!dynamic.contains(address)) return false;
@@ -156,8 +159,9 @@ extern "C" void *hostcuda_shared(Slot *slot) {
     slot->serial = serial;
     std::size_t fixed = total - dynamic_bytes;
     if (total > limit || fixed > 48 * 1024) {
-        record("shared", "%zu bytes of static and %zu of dynamic shared memory, but %zu is the most%s", fixed, dynamic_bytes,
-               limit, fixed > 48 * 1024 ? " (49152 of static)" : "");
+        const char *also = fixed > 48 * 1024 ? " (49152 of static)" : "";
+        record("shared", "%zu bytes of static and %zu of dynamic shared memory, but %zu is the most%s", fixed,
+               dynamic_bytes, limit, also);
         abandon();
     }
     poison(slot->data, slot->size);

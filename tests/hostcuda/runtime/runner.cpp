@@ -44,10 +44,12 @@ int open_output() {
 void at_death() {  // after a sanitizer's report: where it was
     if (!hostcuda::running()) return;
     const hostcuda::Here &h = hostcuda_here;
-    std::fprintf(stderr, "hostcuda-thread: %u %u %u %u %u %u\n", h.block.x, h.block.y, h.block.z, h.thread.x, h.thread.y, h.thread.z);
+    std::fprintf(stderr, "hostcuda-thread: %u %u %u %u %u %u\n", h.block.x, h.block.y, h.block.z, h.thread.x,
+                 h.thread.y, h.thread.z);
 #ifdef HOSTCUDA_ASAN
     char text[300];
-    if (__asan_report_present() && hostcuda::describe_address(static_cast<char *>(__asan_get_report_address()), text, sizeof text))
+    auto *address = static_cast<char *>(__asan_get_report_address());
+    if (__asan_report_present() && hostcuda::describe_address(address, text, sizeof text))
         std::fprintf(stderr, "hostcuda-place: %s\n", text);
 #endif
 }
@@ -76,7 +78,8 @@ int main(int count, char **words) {
     auto *launch = reinterpret_cast<Launch *>(bytes.data());
     auto *buffers = reinterpret_cast<Buffer *>(launch + 1);
     auto *arguments = reinterpret_cast<Argument *>(buffers + launch->buffers);
-    for (int b = 0; b < launch->buffers; ++b) buffers[b].data = bytes.data() + reinterpret_cast<std::uintptr_t>(buffers[b].data);
+    for (int b = 0; b < launch->buffers; ++b)
+        buffers[b].data = bytes.data() + reinterpret_cast<std::uintptr_t>(buffers[b].data);
 
     __sanitizer_set_death_callback(at_death);
     Report result;

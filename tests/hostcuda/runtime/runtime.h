@@ -52,10 +52,16 @@ struct Report {
     char kind[16], file[64], text[1000];
 };
 
-// ---- launch.cpp ----
+// ---- faults.cpp ----
 void record(const char *kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
 Report &report();
 void locate(Place);
+void begin_watch(double seconds);
+void end_watch();
+bool time_is_up();
+void record_expiry();
+
+// ---- launch.cpp ----
 bool describe_address(const char *address, char *text, std::size_t size);  // as bytes of an array
 
 // ---- memory.cpp ----

@@ -16,6 +16,7 @@
 extern "C" {
 void AnnotateIgnoreReadsBegin(const char *, int);
 void AnnotateIgnoreReadsEnd(const char *, int);
+int __tsan_get_report_data(void *, const char **, int *, int *, int *, int *, int *, int *, int *, void **, unsigned long);
 int __tsan_get_report_mop(void *, unsigned long, int *, void **, int *, int *, int *, void **, unsigned long);
 }
 
@@ -35,7 +36,8 @@ struct Tokens {
 
     char *take() {
         if (!begin) {
-            long map = syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+            long map = syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
             if (map == -1) std::abort();
             begin = next = reinterpret_cast<char *>(map);
         }
@@ -98,7 +100,8 @@ void start_fibers() {
         if (!fiber) fiber = sanitizer::__tsan_create_fiber(0);
         unsigned n = unsigned(i), x = hostcuda_here.block_dim.x, y = hostcuda_here.block_dim.y;
         char name[80];
-        std::snprintf(name, sizeof name, "block (%u, %u, %u) thread (%u, %u, %u)", block.x, block.y, block.z, n % x, n / x % y, n / x / y);
+        std::snprintf(name, sizeof name, "block (%u, %u, %u) thread (%u, %u, %u)", block.x, block.y, block.z, n % x,
+                      n / x % y, n / x / y);
         sanitizer::__tsan_set_fiber_name(fiber, name);
     }
 }
@@ -120,8 +123,8 @@ extern "C" void hostcuda_fence() {
     fenced[thread_number()] = token;
 }
 
-// An atomic takes over what was published at its address (without a fence of the reader's, which NVIDIA's own example of
-// a last block leaves out), and publishes what its thread knew at its last fence.
+// An atomic takes over what was published at its address (without a fence of the reader's, which NVIDIA's own example
+// of a last block leaves out), and publishes what its thread knew at its last fence.
 extern "C" void hostcuda_atomic(const void *address) {
     Unwatched unwatched;
     std::vector<char *> &tokens = published[address];
@@ -132,10 +135,14 @@ extern "C" void hostcuda_atomic(const void *address) {
 
 // Called by TSan before it prints a report.
 extern "C" void __tsan_on_report(void *report) {
-    int thread, size, write, atomic;
+    int unused, accesses = 0, thread, size, write, atomic;
+    const char *kind;
     void *address = nullptr, *trace[1];
     char text[300];
+    __tsan_get_report_data(report, &kind, &unused, &unused, &accesses, &unused, &unused, &unused, &unused, trace, 0);
+    if (!accesses) return;
     __tsan_get_report_mop(report, 0, &thread, &address, &size, &write, &atomic, trace, 1);
-    if (address && describe_address(static_cast<char *>(address), text, sizeof text)) std::fprintf(stderr, "hostcuda-place: %s\n", text);
+    if (address && describe_address(static_cast<char *>(address), text, sizeof text))
+        std::fprintf(stderr, "hostcuda-place: %s\n", text);
 }
 #endif
