@@ -160,10 +160,9 @@ def _step(samples: Samples, centers: Array, origin: Array, norms: Array) -> ops.
     rows = namespace_of(centers).astype(centers, samples.dtype)
     seen, _ = fold(
         samples,
-        lambda tile, norm, c, o: (ops.assign(tile.rows, c, o, norm[:, 0]), norm),
+        lambda tile, _, c, o: ops.assign(tile.rows, c, o, read_rows(norms, tile)[:, 0]),
         ops.merge_assignments,
         state=(rows, origin),
-        out=norms,
         label="k-means",
     )
     result: ops.Assignment = seen
