@@ -147,7 +147,7 @@ def _norms(samples: Samples) -> tuple[Array, Array, float]:
 
 
 def _given(init: Unmixing | Array, samples: Samples, n_clusters: int) -> Array:
-    centers = packed_endmembers(init, samples)
+    centers = packed_endmembers(init, samples, "the centres of init")
     if centers.shape[0] != n_clusters:
         raise ParameterError(
             f"init has {centers.shape[0]} centres; expected n_clusters={n_clusters}"
