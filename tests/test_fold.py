@@ -143,6 +143,17 @@ class TestMerging:
 
 
 class TestRows:
+    def test_previous_rows_may_be_returned_as_they_are(self, backend, tile_bytes):
+        samples = samples_of(backend, table((6, 4, 5)))
+        expected = np.arange(48.0).reshape(6, 4, 2)
+        for n in (1 << 8, 1 << 9, 1 << 20):  # blocks of part of a line, of a line, and all
+            tile_bytes(n)
+            out = backend.xp.asarray(backend.asarray(expected), copy=True)
+            um.fold(samples, lambda t, previous: (None, previous), out=out)
+            np.testing.assert_array_equal(host(out), expected)
+            um.fold(samples, lambda t, previous: (None, samples.xp.flip(previous, axis=1)), out=out)
+            np.testing.assert_array_equal(host(out), expected[..., ::-1])
+
     def test_are_written_in_place_and_come_back(self, backend, tile_bytes):
         tile_bytes(1 << 8)
         mask = np.random.default_rng(0).random((7, 11)) < 0.6
@@ -258,8 +269,13 @@ class TestErrors:
             return 1
 
         samples = samples_of(Backend.NUMPY, table((64, 11, 5)))
-        with pytest.raises(KeyboardInterrupt):
-            um.fold(samples, update, lambda a, b: a + b, workers=2)
+        # a shell's background jobs start with interrupts ignored
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                um.fold(samples, update, lambda a, b: a + b, workers=2)
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert len(ran) < 20
 
     def test_a_fold_inside_a_fold(self):

@@ -264,7 +264,12 @@ class TestPca:
         with pytest.raises(um.ShapeError, match="fit it to them, with the same mask"):
             um.nfindr(samples, 3, pca=um.pca(masked, 3))
         um.nfindr(masked, 3, pca=um.pca(masked.keep(), 3))
-        um.nfindr(samples, 3, pca=um.pca(samples.where(np.ones((15, 20), bool)), 3))
+        for other in (
+            um.samples(table[::-1].reshape(15, 20, 20), 2),
+            samples.transform("sqrt"),
+        ):
+            with pytest.raises(um.ShapeError, match="pca was fitted to other data than these"):
+                um.nfindr(other, 3, pca=pca)
 
     def test_too_few_components_and_other_models_are_refused(self):
         table = mixtures().samples
@@ -355,6 +360,15 @@ class TestDegenerate:
         # of equal samples the first one
         np.testing.assert_array_equal(model.indices, np.sort(truth.pure_indices))
 
+    def test_repeated_samples_in_other_tiles(self, backend, monkeypatch):
+        table = np.random.default_rng(0).integers(0, 4, (8, 4)).astype(float)
+        table[[2, 5, 6]] = [[9, 0, 0, 0], [0, 9, 0, 0], [0, 0, 9, 0]]
+        monkeypatch.setattr(um.config, "TILE_BYTES", 8 * 4 * 16)
+        samples = um.samples(backend.asarray(np.tile(table, (6, 1))), 1)
+        assert len(samples.plan()) == 6
+        model = um.nfindr(samples, 3)
+        np.testing.assert_array_equal(model.indices, [2, 5, 6])
+
     def test_as_many_samples_as_endmembers(self, backend):
         table = np.eye(4)[:, :3]
         model = um.nfindr(backend.asarray(table), 4)
@@ -407,6 +421,6 @@ class TestDegenerate:
             um.nfindr(mixtures().samples, **{"n_endmembers": 3, **options})
 
     def test_more_endmembers_than_samples_are_refused(self):
-        with pytest.raises(um.ParameterError, match=r"from 2 to 5 \(5 samples\)"):
+        with pytest.raises(um.ParameterError, match=r"from 2 to 5 \(5 samples with 30 features"):
             um.nfindr(np.random.default_rng(0).random((5, 30)), 6)
         assert len(um.nfindr(np.random.default_rng(0).random((5, 30)), 5)) == 5

@@ -287,6 +287,8 @@ class TestProject:
         model = um.pca(samples.where(mask), 3, center=center)
         again = model.project(samples.where(mask))
         np.testing.assert_allclose(host(again.maps), host(model.maps), atol=1e-12)
+        np.testing.assert_array_equal(again.layout.mask, mask)
+        assert model.project(samples).layout.mask is None
         everywhere = host(model.project(samples).maps)
         np.testing.assert_allclose(everywhere[:, mask], host(model.maps)[:, mask], atol=1e-12)
         assert np.isfinite(everywhere).all()

@@ -184,7 +184,7 @@ class TestUnmixing:
         ]
         titles = [ax.get_title() for ax in panels(um.plot.unmixing(endmembers))]
         y, x = endmembers.positions[2]
-        assert titles[4:] == ["Endmember 2", f"at y {y:.5g}, x {x:.5g} nm"]
+        assert titles[4:] == ["Endmember 2", f"taken at y {y:.5g}, x {x:.5g} nm"]
 
     def test_a_circle_marks_where_an_endmember_was_taken(self, endmembers):
         axes = panels(um.plot.unmixing(endmembers))
@@ -252,7 +252,7 @@ class TestUnmixing:
             np.testing.assert_array_equal(line.get_ydata(), model.maps[i])
             (line,) = axes[2 * i + 1].lines
             np.testing.assert_array_equal(line.get_ydata(), model.components[i])
-        assert [axes[0].get_xlabel(), axes[1].get_xlabel()] == ["sample (px)", "feature (px)"]
+        assert [axes[0].get_xlabel(), axes[1].get_xlabel()] == ["sample", "feature"]
 
     def test_spectrum_images(self):
         counts = np.random.default_rng(0).random((6, 9, 50))

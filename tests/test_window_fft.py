@@ -183,7 +183,7 @@ class TestAxes:
 
 
 class TestCrops:
-    @pytest.mark.parametrize("k_max", [0.05, 1 / 8, 0.26, 4 / 11, 0.5, 9])
+    @pytest.mark.parametrize("k_max", [0.1, 1 / 8, 0.26, 4 / 11, 0.5, 9])
     @pytest.mark.parametrize("pad", [None, (17, 22)])
     def test_k_max_keeps_a_square(self, backend, k_max, pad):
         samples = described(backend, k_max=k_max, pad=pad)

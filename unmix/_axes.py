@@ -85,8 +85,9 @@ def normal_slices(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Slices,
                 )
             slices.append(slice(start, stop, step))
         else:
+            said = " ".join(repr(k).split())  # of an array many lines
             raise ShapeError(
-                f"the index {k!r} is a {type(k).__name__}; expected whole numbers and slices "
+                f"the index {said[:40]} is a {type(k).__name__}; expected whole numbers and slices "
                 "(for masks there are where() and features())"
             )
     return tuple(slices), tuple(dropped)

@@ -23,6 +23,9 @@ MAP_NAMES: dict[int, tuple[str, ...]] = {
     2: ("y", "x"),
     3: ("frame", "y", "x"),
 }
+COUNTED = ("frame", "site", "sample", "feature", "bin", "component")
+"""Axes whose entries are counted: they have no unit unless one is given."""
+
 SCAN_NAMES = ("scan_y", "scan_x")
 DESCRIPTOR_NAMES: dict[int, tuple[str, ...]] = {0: (), 1: ("bin",), 2: ("det_y", "det_x")}
 
@@ -53,7 +56,8 @@ def samples(
     pitch : float or sequence of float, optional
         Distance between entries: one number for the map axes, or one for each axis of ``array``.
     units : str or sequence of str, optional
-        Units: one for the map axes, or one for each axis of ``array``. Default: ``"px"``.
+        Units: one for the map axes, or one for each axis of ``array``. Default: ``"px"``;
+        none for counted axes (``frame, site, bin``).
 
     Returns
     -------
@@ -89,7 +93,9 @@ def samples(
     places = _map_places(map_axes, ndim)
     rest = tuple(i for i in range(ndim) if i not in places)
     if 0 in array.shape:
-        raise ShapeError(f"the array has shape {tuple(array.shape)}: it holds no value")
+        raise ShapeError(
+            f"the array has shape {tuple(array.shape)}; expected at least one entry on every axis"
+        )
     names = _names(map_names, _default_map_names(len(places), bool(rest)), len(places), "map_names")
     entries = _names(
         descriptor_names, DESCRIPTOR_NAMES.get(len(rest)), len(rest), "descriptor_names"
@@ -98,7 +104,9 @@ def samples(
     _check_values(array, loaded)
     order = places + rest
     pitches = _positive(_per_axis(pitch, 1.0, ndim, places, "pitch"), pitch)
-    unit = _per_axis(units, "px", ndim, places, "units")
+    named = dict(zip(order, names + entries, strict=True))
+    pixels = ["" if named[i] in COUNTED else "px" for i in range(ndim)]
+    unit = pixels if units is None else _per_axis(units, "px", ndim, places, "units")
     axes = tuple(
         Axis.regular(name, int(array.shape[i]), spacing=pitches[i], units=str(unit[i]))
         for name, i in zip(names + entries, order, strict=True)
@@ -138,6 +146,12 @@ def as_image(image: Samples | Array) -> Samples:
             raise ShapeError(
                 f"expected an image (..., y, x), but the map has the shape {image.shape}"
             )
+        y, x = (a.name for a in image.layout.map_axes[-2:])
+        if (y, x) == ("x", "y"):
+            raise ShapeError(
+                "the image has the axes (..., x, y); expected y before x: transpose the array, or "
+                "name its axes the other way round"
+            )
         return image
     _refuse_others(image, "an image (..., y, x) or what unmix.open returns")
     ndim = len(image.shape)
@@ -153,6 +167,8 @@ def as_table(table: Samples | Array, least: int = 2) -> Samples:
     Fewer than ``least`` samples are refused.
     """
     if not isinstance(table, Samples):
+        if hasattr(table, "scores"):
+            raise BackendError(f"got {table!r}; expected samples: hand in its scores")
         _refuse_others(table, "Samples or a table (sample, feature)")
         if len(table.shape) != 2:
             raise ShapeError(

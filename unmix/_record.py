@@ -18,6 +18,12 @@ from ._arrays import device_of, is_array, namespace_name, namespace_of, to_host
 from ._errors import FileError
 from ._typing import Array, HostArray
 
+DESCRIBING = ("window_fft", "transform", "normalize")
+"""Operations that give values another meaning."""
+
+CHOOSING = ("keep", "where", "features")
+"""Operations that leave the values as they are; what they leave out is in the layout."""
+
 BLOCK = 1 << 16
 """Elements of each block that a fingerprint hashes."""
 
@@ -52,6 +58,25 @@ class Record:
         step = Step(operation, {k: encode(v) for k, v in parameters.items()}, run)
         return Record((*self.steps, step))
 
+    def description(self) -> str:
+        """Return the steps that say what the values of samples mean, as text."""
+        said = []
+        for step in self.steps:
+            if step.operation in DESCRIBING:
+                given = [f"{k}={v}" for k, v in step.parameters.items() if v not in (None, 0)]
+                said.append(f"{step.operation}({', '.join(given)})")
+        return " -> ".join(said) or "plain values"
+
+    def same_samples(self, other: Record) -> bool:
+        """Tell whether both records make the same values of the same data, masks apart."""
+        a, b = ([s for s in r.steps if s.operation not in CHOOSING] for r in (self, other))
+        return len(a) == len(b) and all(
+            x.operation == y.operation
+            and x.parameters == y.parameters
+            and x.run.get("data") == y.run.get("data")
+            for x, y in zip(a, b, strict=True)
+        )
+
     def to_list(self) -> list[dict[str, Any]]:
         """Return the steps as JSON types."""
         return [
@@ -71,7 +96,10 @@ class Record:
     def from_json(cls, text: str) -> Record:
         """Read what `to_json` gives."""
         try:
-            return cls.from_list(json.loads(text))
+            steps = json.loads(text)
+            if not isinstance(steps, list):
+                raise TypeError(f"expected a list of steps, but got {type(steps).__name__}")
+            return cls.from_list(steps)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileError(f"this text is not a record of unmix: {error}") from error
 
@@ -90,7 +118,7 @@ def encode(value: Any) -> Any:
         return {"ellipsis": True}
     if hasattr(value, "record"):
         return {"record": value.record.to_list()}
-    host = np.ascontiguousarray(to_host(value))
+    host = np.asarray(to_host(value), order="C")
     data = base64.b64encode(host.tobytes()).decode()
     return {"array": {"dtype": host.dtype.str, "shape": list(host.shape), "data": data}}
 
@@ -111,7 +139,7 @@ def fingerprint(array: Array) -> dict[str, Any]:
         digest.update(np.ascontiguousarray(host).tobytes())
     return {
         "shape": [int(n) for n in array.shape],
-        "dtype": str(array.dtype).removeprefix("torch."),
+        "dtype": str(array.dtype).split(".")[-1],
         "sha256": digest.hexdigest()[:16],
     }
 

@@ -11,6 +11,7 @@ from . import ops
 from ._arrays import from_host, namespace_of
 from ._axes import Axis
 from ._door import as_table
+from ._errors import ShapeError
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
@@ -91,10 +92,12 @@ class Unmixing:
         Raises
         ------
         ShapeError
-            If the descriptor is another one.
+            If the descriptor is another one, or was made in another way (taper, transform ...).
+        BackendError
+            If the model is of another namespace or device than the samples.
         """
         samples = as_table(samples, least=1)
-        self.layout.require_same_descriptor(samples.layout)
+        self.require_same_description(samples)
         layout = replace(
             self.layout,
             map_axes=samples.layout.map_axes,
@@ -103,6 +106,17 @@ class Unmixing:
         )
         record = samples.record.then("project", {"model": self})
         return replace(self, layout=layout, record=record, **self._read(samples))
+
+    def require_same_description(self, samples: Samples) -> None:
+        """Raise unless the samples' values mean what those of the model's samples meant."""
+        self.layout.require_same_descriptor(samples.layout)
+        mine, theirs = self.record.description(), samples.record.description()
+        if mine != theirs:
+            raise ShapeError(
+                f"the samples are described by {theirs}, but the model by {mine}; describe both in "
+                "the same way"
+            )
+        namespace_of(self.components, samples.source.like)
 
     def _read(self, samples: Samples) -> dict[str, Any]:
         """Return the fields that depend on the samples."""

@@ -11,7 +11,7 @@ import numpy as np
 from . import config, ops
 from ._arrays import as_float, from_host, is_array, namespace_of, to_host
 from ._axes import Axis, describe_axes, normal_slices
-from ._errors import DTypeError, ParameterError, ShapeError
+from ._errors import BackendError, DTypeError, ParameterError, ShapeError
 from ._fold import map_rows
 from ._normalize import scaler
 from ._record import Record
@@ -61,6 +61,10 @@ class Samples:
         dtype = str(self.dtype).removeprefix("torch.").removeprefix("array_api_strict.")
         name = self.xp.__name__.removeprefix("array_api_compat.")
         return f"<Samples {axes}, {dtype}, {name}>"
+
+    def __array__(self, *_: Any, **__: Any) -> HostArray:
+        """Refuse: a lazy table is computed by `to_array` alone."""
+        raise BackendError("samples are no array until they are computed; call to_array()")
 
     @property
     def xp(self) -> Namespace:
@@ -229,7 +233,7 @@ class Samples:
         return self._selected(None, (), layout, features, "features", {"mask": host})
 
     def _mask(self, mask: Array, shape: tuple[int, ...], what: str) -> HostArray:
-        host = to_host(mask) if is_array(mask) else np.asarray(mask)
+        host = np.array(to_host(mask) if is_array(mask) else mask)  # theirs may change later
         if host.dtype != np.bool_ or host.shape != shape:
             raise ShapeError(
                 f"the mask of {what} has shape {host.shape} and dtype {host.dtype}; "

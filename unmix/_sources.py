@@ -115,8 +115,8 @@ class ArraySource:
         place |= zip(self.axes[self.n_map :], map(int, entries), strict=True)
         raise DataError(
             f"the data holds {len(bad)} values that are NaN or infinite in one block, the first at "
-            f"{tuple(place[a] for a in sorted(place))}; expected finite numbers: leave them out "
-            "with where() or crop(), or replace them"
+            f"{tuple(place[a] for a in sorted(place))}; expected finite numbers: crop them "
+            "away, or replace them (numpy.nan_to_num) and leave their samples out with where()"
         )
 
     def prepare(self) -> None:

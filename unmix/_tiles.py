@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._arrays import from_host, namespace_of
+from ._arrays import from_host, is_torch, namespace_of
 from ._typing import Array, HostArray, Slices
 from .layout import Layout
 
@@ -51,7 +51,8 @@ def write_rows(out: Array, tile: Tile, rows: Array) -> None:
     """Write a tile's rows to their place in ``out``; other samples' rows stay."""
     xp = namespace_of(out)
     place = (*tile.where, slice(None))
-    rows = xp.astype(rows, out.dtype, copy=False)
+    # torch refuses to write rows that share memory with their place, as previous rows may
+    rows = xp.astype(rows, out.dtype, copy=is_torch(xp))
     block = out[place]
     if tile.kept is not None:
         # samples that are left out take their old row, which stands behind the new ones

@@ -55,6 +55,11 @@ class Pipeline:
     @classmethod
     def from_record(cls, record: Record) -> Self:
         """Read a record as a recipe."""
+        if not isinstance(record, Record):
+            raise ParameterError(
+                f"got {type(record).__name__}; expected the record of a result: hand in "
+                "result.record, or read the text of one with Pipeline.from_json"
+            )
         return cls(record)
 
     @classmethod
@@ -136,6 +141,10 @@ def _apply(step: Step, given: Any, source: Step, data: Any, memo: dict[str, Any]
         if name == "scores":
             return given.scores
         raise ParameterError(f"the step {name!r} of the record cannot follow a fit")
+    if name == "project":
+        raise ParameterError(
+            "a record does not hold the model that was projected; call its project()"
+        )
     options = {k: _decoded(v, given, source, data, memo) for k, v in step.parameters.items()}
     if name in FUNCTIONS:
         return FUNCTIONS[name](given, **options)
@@ -144,10 +153,6 @@ def _apply(step: Step, given: Any, source: Step, data: Any, memo: dict[str, Any]
         return given[tuple(key) if isinstance(key, list) else key]
     if name in METHODS:
         return getattr(given, name)(**options)
-    if name == "project":
-        raise ParameterError(
-            "a record does not hold the model that was projected; call its project()"
-        )
     raise ParameterError(f"the record has the step {name!r}, which this version does not know")
 
 

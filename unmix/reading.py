@@ -96,9 +96,9 @@ def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Repr
     """
     if not isinstance(model, (Endmembers, Clusters)):
         raise ParameterError(
-            f"{model!r} has no windows that stand for its components: principal components are "
-            "directions and not samples; expected endmembers (unmix.nfindr) or clusters "
-            "(unmix.kmeans)"
+            f"a {type(model).__name__} has no windows that stand for its components: principal "
+            "components are directions and not samples; expected endmembers (unmix.nfindr) or "
+            "clusters (unmix.kmeans)"
         )
     cut, described = _described_again(model, image)
     n_samples = described.layout.n_samples

@@ -36,25 +36,28 @@ def kept_if_it_fits(samples: Samples) -> Samples:
     return samples.keep() if size <= config.current_budget() else samples
 
 
-def packed_endmembers(endmembers: Unmixing | Array, samples: Samples) -> Array:
+def packed_endmembers(
+    endmembers: Unmixing | Array, samples: Samples, what: str = "the endmembers"
+) -> Array:
     """Take endmembers or centres, of a model or an array, as rows like those of tiles."""
     if isinstance(endmembers, Unmixing):
-        endmembers.layout.require_same_descriptor(samples.layout)
+        endmembers.require_same_description(samples)
         endmembers = endmembers.components
     if not is_array(endmembers):
         raise BackendError(
-            f"expected endmembers as a model or an array, but got {type(endmembers).__name__}"
+            f"expected {what} as a model or an array, but got {type(endmembers).__name__}; "
+            "wrap it with numpy.asarray"
         )
     xp = namespace_of(endmembers, samples.source.like)
     expected = samples.layout.descriptor_shape
     if tuple(endmembers.shape[1:]) != expected:
         raise ShapeError(
-            f"the endmembers have shape {tuple(endmembers.shape)}; expected (k, "
+            f"{what} have shape {tuple(endmembers.shape)}; expected (k, "
             f"{', '.join(map(str, expected))}): one full descriptor each"
         )
     left_out = None if samples.layout.index is None else samples.layout.index < 0
-    used = require_real(endmembers, "the endmembers")
+    used = require_real(endmembers, what)
     if left_out is not None:  # what is left out may hold NaN, as components do
         used = xp.where(from_host(left_out, used), xp.zeros_like(used), used)
-    require_finite(used, "the endmembers")
+    require_finite(used, what)
     return samples.layout.pack(xp.astype(endmembers, samples.dtype))

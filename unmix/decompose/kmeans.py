@@ -147,7 +147,7 @@ def _norms(samples: Samples) -> tuple[Array, Array, float]:
 
 
 def _given(init: Unmixing | Array, samples: Samples, n_clusters: int) -> Array:
-    centers = packed_endmembers(init, samples)
+    centers = packed_endmembers(init, samples, "the centres of init")
     if centers.shape[0] != n_clusters:
         raise ParameterError(
             f"init has {centers.shape[0]} centres; expected n_clusters={n_clusters}"
@@ -160,10 +160,9 @@ def _step(samples: Samples, centers: Array, origin: Array, norms: Array) -> ops.
     rows = namespace_of(centers).astype(centers, samples.dtype)
     seen, _ = fold(
         samples,
-        lambda tile, norm, c, o: (ops.assign(tile.rows, c, o, norm[:, 0]), norm),
+        lambda tile, _, c, o: ops.assign(tile.rows, c, o, read_rows(norms, tile)[:, 0]),
         ops.merge_assignments,
         state=(rows, origin),
-        out=norms,
         label="k-means",
     )
     result: ops.Assignment = seen

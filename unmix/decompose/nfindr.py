@@ -13,7 +13,7 @@ from .._door import as_table
 from .._errors import DataError, ParameterError, ShapeError
 from .._fold import all_numbers, fold, map_rows
 from .._nearest import nearest_samples
-from .._record import Clock
+from .._record import Clock, Record
 from .._results import Endmembers, PrincipalComponents, maps_of
 from .._samples import Samples
 from .._tiles import Tile
@@ -21,6 +21,9 @@ from .._typing import RNG, Array, HostArray
 from ._common import whole_number
 from .abundances import abundances
 from .pca import pca as fit_pca
+
+MOST_ENDMEMBERS = 62
+"""A support of endmembers is kept as the bits of one integer."""
 
 ROUNDING = 16
 """Spreads under this many units in the last place of the largest values are none."""
@@ -92,8 +95,10 @@ def nfindr(
     clock, key = Clock(), rng_key(rng)
     samples = as_table(samples)
     n = samples.layout.n_samples
-    most = min(n, samples.layout.n_features + 1)
-    n_endmembers = whole_number(n_endmembers, 2, most, "n_endmembers", f"{n} samples")
+    f = samples.layout.n_features
+    limits = f"{n} samples with {f} features, and {MOST_ENDMEMBERS} have abundances"
+    most = min(n, f + 1, MOST_ENDMEMBERS)
+    n_endmembers = whole_number(n_endmembers, 2, most, "n_endmembers", limits)
     n_starts = whole_number(n_starts, 0, 10_000, "n_starts", "random starts")
     average = whole_number(average, 1, n, "average", f"{n} samples")
     model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
@@ -130,7 +135,6 @@ def _subspace(
     d = n_endmembers - 1
     if not isinstance(model, PrincipalComponents):
         raise ParameterError(f"pca is {model!r}; expected what unmix.pca returns")
-    model.layout.require_same_descriptor(samples.layout)
     mine, theirs = model.layout, samples.layout
     everywhere = (slice(None),) * len(theirs.map_axes)
     if mine.map_shape != theirs.map_shape or not np.array_equal(
@@ -139,6 +143,12 @@ def _subspace(
         raise ShapeError(
             f"pca is of {mine.n_samples} samples of a map {mine.map_shape}; expected a model of "
             f"these {theirs.n_samples} of {theirs.map_shape}: fit it to them, with the same mask"
+        )
+    mine.require_same_descriptor(theirs)
+    if not Record(model.record.steps[:-1]).same_samples(samples.record):
+        raise ShapeError(
+            "pca was fitted to other data than these samples, or to another description; expected "
+            "a model of the same: fit it to them, or leave it out"
         )
     if model.mean is None or len(model) < d:
         centred = "" if model.mean is not None else ", fitted without centring"

@@ -98,6 +98,7 @@ def window_fft(
     plane = HalfPlane.of(fft_shape, (win_y.spacing, win_x.spacing), units, k_max)
     asked = {"taper": taper, "output": output, "window": window, "fft_shape": fft_shape}
     route = impl or explain("window_fft", like, **asked)[-1][0]
+    _require_more_than_zero(fft_shape, (win_y.spacing, win_x.spacing), plane, k_max)
     # a complex spectrum has a phase for every entry
     index = None if output == "complex" else plane.index
     parameters = {"taper": taper, "output": output, "k_min": k_min, "k_max": k_max, "pad": pad}
@@ -142,3 +143,16 @@ def _without_disc(described: Samples, k_min: float) -> Samples:
         record=described.record,
         nonnegative=described.nonnegative,
     )
+
+
+def _require_more_than_zero(
+    fft_shape: tuple[int, int], pitch: tuple[float, float], plane: HalfPlane, k_max: float | None
+) -> None:
+    """Raise where a limit, in the wrong unit perhaps, leaves nothing of a spectrum but its zero."""
+    steps = [1 / (n * p) for n, p in zip(fft_shape, pitch, strict=True) if n > 1]
+    if k_max is not None and plane.index.size == 1 and steps:
+        unit = plane.axes[0].units
+        raise ParameterError(
+            f"k_max={k_max:g} {unit} keeps only k = 0 of a spectrum with steps of {min(steps):.3g} "
+            f"{unit}; take a larger one: k is in cycles per unit of the image"
+        )

@@ -152,7 +152,7 @@ def _names(axes: str | None, opened: Opened, file: Path) -> tuple[list[str], lis
             f"{file} holds {len(shape)} axes, {shape}; expected 2 to 4: say what they are, such as "
             "axes='frame y x' or axes='scan_y scan_x | det_y det_x'"
         )
-    parts = [part.split() for part in text.split("|")]
+    parts = [part.split() for part in str(text).split("|")]
     names = [name for part in parts for name in part]
     valid = len(parts) <= 2 and parts[0] and len(set(names)) == len(names)
     if not valid or not all(name.isidentifier() for name in names):

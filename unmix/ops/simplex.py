@@ -8,7 +8,7 @@ all samples, for all starts at once, is one matrix product, and its winner is an
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import factorial
+from math import lgamma
 from typing import NamedTuple
 
 import numpy as np
@@ -127,7 +127,7 @@ def nfindr(points: Array, n_endmembers: int, *, n_starts: int = 10, key: int = 0
     >>> import unmix as um
     >>> triangle = np.asarray([[0.0, 0.0], [1.0, 0.0], [0.2, 0.2], [0.0, 1.0]])
     >>> found = um.ops.nfindr(triangle, 3)
-    >>> found.numbers, found.volume
+    >>> found.numbers, round(found.volume, 9)
     (array([0, 1, 3]), 0.5)
     """
     if points.ndim != 2 or points.shape[1] != n_endmembers - 1:
@@ -206,20 +206,22 @@ def largest_simplex(search: Search, numbers: HostArray, points: HostArray) -> Si
     Simplex
         The largest one; of equals the first.
     """
-    volumes = simplex_volumes(points)
-    able = volumes > 1e-12 * volumes.max()
+    volumes = log_volumes(points)
+    able = volumes > volumes.max() - 28  # a factor of 1e-12
     numbers, points = numbers[able].copy(), points[able].copy()
     history = [volumes[able]]
     for _ in range(MAX_SWEEPS):
         gained = [_exchange(search, numbers, points, j) for j in range(points.shape[1])]
-        history.append(simplex_volumes(points))
+        history.append(log_volumes(points))
         if not np.any(gained):
             break
-    best = int(np.argmax(history[-1] > history[-1].max() / GAIN))
+    best = int(np.argmax(history[-1] > history[-1].max() - np.log(GAIN)))
     order = np.argsort(numbers[best])
-    trace = np.asarray(history)[:, best]
-    steady = np.flatnonzero(trace == trace[-1])[0]
-    return Simplex(numbers[best][order], points[best][order], float(trace[-1]), trace[: steady + 1])
+    logs = np.asarray(history)[:, best]
+    steady = np.flatnonzero(logs == logs[-1])[0]
+    with np.errstate(over="ignore"):  # in many dimensions a volume may be beyond all floats
+        trace = np.exp(logs[: steady + 1])
+    return Simplex(numbers[best][order], points[best][order], float(trace[-1]), trace)
 
 
 def _exchange(search: Search, numbers: HostArray, points: HostArray, j: int) -> bool:
@@ -235,7 +237,10 @@ def _exchange(search: Search, numbers: HostArray, points: HostArray, j: int) -> 
     return bool(larger.any())
 
 
-def simplex_volumes(points: HostArray) -> HostArray:
-    """Volumes of simplices: (s, p, p - 1) -> (s,)."""
+def log_volumes(points: HostArray) -> HostArray:
+    """Logarithms of the volumes of simplices: (s, p, p - 1) -> (s,).
+
+    Scores of a million to the power of twenty are no float; their logarithm is.
+    """
     edges = points[:, 1:] - points[:, :1]
-    return np.asarray(np.abs(np.linalg.det(edges)) / factorial(edges.shape[1]))
+    return np.asarray(np.linalg.slogdet(edges)[1] - lgamma(edges.shape[1] + 1))

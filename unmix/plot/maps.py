@@ -204,7 +204,7 @@ def _subtitle(model: Unmixing, number: int) -> str:
         f"{a.name.removeprefix('grid_').removeprefix('scan_')} {p:.5g}"
         for a, p in zip(axes, model.positions[number], strict=True)
     )
-    return f"at {place} {style.unit_text(axes[-1].units)}".rstrip()
+    return f"taken at {place} {style.unit_text(axes[-1].units)}".rstrip()
 
 
 def _place(model: Unmixing, number: int, frame: int) -> HostArray | None:

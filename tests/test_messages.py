@@ -1,0 +1,694 @@
+"""Every error of the public API: what came, what was expected, what to do; and no error without."""
+
+from __future__ import annotations
+
+import ast
+import traceback
+from pathlib import Path
+
+import array_api_strict
+import numpy as np
+import pytest
+
+import unmix as um
+
+ROOT = Path(um.__file__).parent
+APART = ("io", "plot", "ops", "host", "cuda", "synthetic", "cli.py", "reading.py")
+"""Modules with tests of their own for what they say."""
+
+RNG = np.random.default_rng(0)
+IMAGE, TABLE = RNG.random((20, 26)), RNG.random((12, 5))
+WINDOWS = um.sliding_windows(IMAGE, (6, 8), 4)
+SPECTRA = um.window_fft(WINDOWS)
+MASK = np.ones((4, 5), bool)
+MASK[0] = False
+RECORD = um.pca(SPECTRA, 2).record
+
+
+def on_disk(values):
+    """Return what is read block by block: no array of a namespace."""
+
+    class Data:
+        shape, dtype = values.shape, values.dtype
+
+        def __getitem__(self, key):
+            return values[key]
+
+    return Data()
+
+
+def with_nan(values, *place):
+    values = values.copy()
+    values[place] = np.nan
+    return values
+
+
+def strict(values, device=None):
+    device = device and array_api_strict.Device(device)
+    return array_api_strict.asarray(values, device=device)
+
+
+def run(record, data=IMAGE):
+    return um.Pipeline.from_record(record).run(data)
+
+
+def budget(n):
+    with um.config.memory_budget(n):
+        pass
+
+
+# What is called, which error comes, and what its text says, in this order.
+CASES = {
+    # images
+    "an image of lists": (
+        lambda: um.sliding_windows([[1, 2], [3, 4]], 1, 1),
+        um.BackendError,
+        ("expected an image (..., y, x)", "but got list", "wrap it with numpy.asarray"),
+    ),
+    "a path": (
+        lambda: um.sliding_windows("a.tif", 8, 8),
+        um.BackendError,
+        ("expected an image", "but got the path 'a.tif'", "read it with unmix.open"),
+    ),
+    "an image of one axis": (
+        lambda: um.sliding_windows(np.ones(5), 2, 1),
+        um.ShapeError,
+        ("the image has shape (5,)", "expected (..., y, x)"),
+    ),
+    "samples of one axis": (
+        lambda: um.sliding_windows(um.samples(np.ones(5), 1), 2, 1),
+        um.ShapeError,
+        ("expected an image (..., y, x)", "the map has the shape (5,)"),
+    ),
+    "described samples as an image": (
+        lambda: um.sliding_windows(SPECTRA, 2, 1),
+        um.ShapeError,
+        ("expected an image", "described already (by k_y, k_x)", "cut windows before"),
+    ),
+    "a masked image": (
+        lambda: um.sliding_windows(um.samples(IMAGE, 2).where(IMAGE > 0.5), 4, 2),
+        um.ShapeError,
+        ("the image is masked", "mask the windows instead, with where() on them"),
+    ),
+    "a boolean image": (
+        lambda: um.sliding_windows(IMAGE > 0, 4, 2),
+        um.DTypeError,
+        ("the data is boolean", "expected integers or real floats", "astype('uint8')"),
+    ),
+    "a complex image": (
+        lambda: um.sliding_windows(IMAGE + 0j, 4, 2),
+        um.DTypeError,
+        ("the data is complex (complex128)", "expected integers or real floats", "modulus"),
+    ),
+    "an image of text": (
+        lambda: um.samples(np.array([["a", "b"]]), 2),
+        um.DTypeError,
+        ("the data has dtype <U1", "expected integers or real floats"),
+    ),
+    "complex data of a file": (
+        lambda: um.samples(on_disk(IMAGE + 0j), 2),
+        um.DTypeError,
+        ("the data has dtype complex128", "expected integers or real floats"),
+    ),
+    "a masked array": (
+        lambda: um.samples(np.ma.masked_array(TABLE, TABLE > 0.5), 1),
+        um.DataError,
+        ("the data is a masked array", "where(mask)", "features(mask)"),
+    ),
+    "an image with NaN": (
+        lambda: um.sliding_windows(with_nan(IMAGE, [3, 9], 7), 4, 2),
+        um.DataError,
+        (
+            "the data holds 2 values that are NaN or infinite, the first at (3, 7)",
+            "expected finite",
+        ),
+    ),
+    "data of a file with NaN": (
+        lambda: um.pca(um.samples(on_disk(with_nan(TABLE, 7, 2)), 1), 2),
+        um.DataError,
+        (
+            "the data holds 1 values",
+            "the first at (7, 2)",
+            "expected finite",
+            "crop them away",
+            "where()",
+        ),
+    ),
+    # samples of any array
+    "samples of a list": (
+        lambda: um.samples([1, 2], 1),
+        um.BackendError,
+        ("expected an array, but got list", "wrap it with numpy.asarray"),
+    ),
+    "no samples": (
+        lambda: um.samples(np.ones((0, 3)), 1),
+        um.ShapeError,
+        ("the array has shape (0, 3)", "expected at least one entry on every axis"),
+    ),
+    "a map axis that is not there": (
+        lambda: um.samples(TABLE, (0, 2)),
+        um.ShapeError,
+        ("map_axes is (0, 2)", "expected different axes of an array with 2", "first ones"),
+    ),
+    "a map axis that is no number": (
+        lambda: um.samples(TABLE, 1.5),
+        um.ShapeError,
+        ("map_axes is 1.5", "expected different axes of an array with 2"),
+    ),
+    "too few names": (
+        lambda: um.samples(TABLE, 1, map_names=("y", "x")),
+        um.ShapeError,
+        ("map_names is ('y', 'x')", "expected 1 different names"),
+    ),
+    "too few pitches": (
+        lambda: um.samples(TABLE, 1, pitch=(1, 2, 3)),
+        um.ShapeError,
+        ("pitch has 3 entries", "expected one for each of 2 axes"),
+    ),
+    "no pitch": (
+        lambda: um.samples(TABLE, 1, pitch=0),
+        um.ParameterError,
+        ("pitch is 0", "expected positive numbers"),
+    ),
+    "a pitch of text": (
+        lambda: um.samples(TABLE, 1, pitch="1 nm"),
+        um.ParameterError,
+        ("pitch is '1 nm'", "expected positive numbers"),
+    ),
+    # windows
+    "a window larger than the image": (
+        lambda: um.sliding_windows(IMAGE, (21, 4), 2),
+        um.ShapeError,
+        ("the window of 21 x 4 pixels is larger than the image of 20 x 26", "take a smaller"),
+    ),
+    "no step": (
+        lambda: um.sliding_windows(IMAGE, 4, 0),
+        um.ShapeError,
+        ("window is (4, 4) and step is (0, 0) pixels", "expected whole numbers of at least 1"),
+    ),
+    "half a pixel": (
+        lambda: um.sliding_windows(IMAGE, 4.5, 2),
+        um.ShapeError,
+        ("window is 4.5", "expected a whole number of pixels or two, (y, x)"),
+    ),
+    "three steps": (
+        lambda: um.sliding_windows(IMAGE, 4, (1, 2, 3)),
+        um.ShapeError,
+        ("step is (1, 2, 3)", "expected a whole number of pixels or two, (y, x)"),
+    ),
+    "unknown edges": (
+        lambda: um.sliding_windows(IMAGE, 4, 2, edges="mirror"),
+        um.ParameterError,
+        ("edges is 'mirror'", "expected 'valid', 'reflect', 'periodic' or 'constant'"),
+    ),
+    "overlap_add of an array": (
+        lambda: um.overlap_add(IMAGE),
+        um.BackendError,
+        ("expected windows, but got ndarray", "unmix.sliding_windows(image, window, step)"),
+    ),
+    "overlap_add of spectra": (
+        lambda: um.overlap_add(SPECTRA),
+        um.ShapeError,
+        ("expected windows (win_y, win_x) of a grid", "but got <Samples grid_y 4 x grid_x 5"),
+    ),
+    "overlap_add of some windows": (
+        lambda: um.overlap_add(WINDOWS.where(MASK)),
+        um.ShapeError,
+        ("some windows are left out", "needs all of a grid"),
+    ),
+    "overlap_add of some pixels": (
+        lambda: um.overlap_add(WINDOWS.features(np.arange(48).reshape(6, 8) % 2 > 0)),
+        um.ShapeError,
+        ("pixels of the windows are left out", "needs all of them"),
+    ),
+    # spectra
+    "window_fft of an image": (
+        lambda: um.window_fft(IMAGE),
+        um.BackendError,
+        ("expected windows, but got ndarray", "unmix.sliding_windows(image, window, step)"),
+    ),
+    "window_fft of spectra": (
+        lambda: um.window_fft(SPECTRA),
+        um.ShapeError,
+        ("expected windows, from unmix.sliding_windows", "but got <Samples grid_y 4"),
+    ),
+    "window_fft of some pixels": (
+        lambda: um.window_fft(WINDOWS.features(np.arange(48).reshape(6, 8) % 2 > 0)),
+        um.ShapeError,
+        ("pixels of the windows are left out", "needs all of them"),
+    ),
+    "a pad smaller than the window": (
+        lambda: um.window_fft(WINDOWS, pad=(6, 7)),
+        um.ShapeError,
+        ("pad is (6, 7)", "expected at least the window's 6 x 8 pixels"),
+    ),
+    "a negative k": (
+        lambda: um.window_fft(WINDOWS, k_min=-1, k_max=0.2),
+        um.ParameterError,
+        ("k_min is -1 and k_max is 0.2", "expected positive limits"),
+    ),
+    "an empty ring": (
+        lambda: um.window_fft(WINDOWS, k_min=0.9, k_max=0.3),
+        um.ShapeError,
+        ("k_min=0.9 leaves no entry of the spectrum", "take a smaller one"),
+    ),
+    "an unknown taper": (
+        lambda: um.window_fft(WINDOWS, taper="hanning"),
+        um.ParameterError,
+        ("taper is 'hanning'", "expected one of boxcar, hann, hamming"),
+    ),
+    "an unknown output": (
+        lambda: um.window_fft(WINDOWS, output="abs"),
+        um.ParameterError,
+        ("output is 'abs'", "expected 'amplitude', 'power' or 'complex'"),
+    ),
+    "an unknown implementation": (
+        lambda: um.window_fft(WINDOWS, impl="gpu"),
+        um.ParameterError,
+        ("window_fft has no implementation 'gpu'", "it has", "generic"),
+    ),
+    "an implementation for other arrays": (
+        lambda: um.window_fft(
+            um.sliding_windows(strict(IMAGE), 4, 2), impl="unmix.host.spectra:window_fft"
+        ),
+        um.BackendError,
+        ("window_fft cannot run as", "here", "it is not for arrays of array_api_strict"),
+    ),
+    "an unknown operation": (
+        lambda: um.explain("fft", IMAGE),
+        um.ParameterError,
+        ("there is no operation 'fft'", "there are", "window_fft"),
+    ),
+    "explain without arrays": (
+        lambda: um.explain("window_fft", [1.0]),
+        um.BackendError,
+        ("expected an array of an Array API namespace", "but got list", "numpy.asarray"),
+    ),
+    # choosing samples and entries
+    "a mask of another shape": (
+        lambda: SPECTRA.where(MASK[1:]),
+        um.ShapeError,
+        ("the mask of samples has shape (3, 5)", "expected shape (4, 5) and bool"),
+    ),
+    "a mask of numbers": (
+        lambda: SPECTRA.features(np.ones((6, 8))),
+        um.ShapeError,
+        ("the mask of descriptor entries has shape (6, 8) and dtype float64", "bool"),
+    ),
+    "masks that leave nothing": (
+        lambda: SPECTRA.where(MASK).where(~MASK),
+        um.ShapeError,
+        ("the mask leaves no sample", "keep at least one"),
+    ),
+    "a block that leaves nothing": (
+        lambda: SPECTRA.where(MASK)[0],
+        um.ShapeError,
+        ("every sample of the block is left out", "keep at least one"),
+    ),
+    "entries that leave nothing": (
+        lambda: SPECTRA.features(np.zeros((6, 8), bool)),
+        um.ShapeError,
+        ("the selection leaves no entry of the descriptor", "keep at least one"),
+    ),
+    "too many indices": (
+        lambda: SPECTRA[0, 0, 0, 0, 0],
+        um.ShapeError,
+        ("5 indices came for 4 axes of sizes (4, 5, 6, 8)",),
+    ),
+    "an index outside": (
+        lambda: SPECTRA[:, 5],
+        um.ShapeError,
+        ("index 5 is outside of axis 1 of 5 entries",),
+    ),
+    "an empty slice": (
+        lambda: SPECTRA[3:3],
+        um.ShapeError,
+        ("the slice slice(3, 3, None) of axis 0 of 4 entries is empty", "expected at least one"),
+    ),
+    "an index that is a mask": (
+        lambda: SPECTRA[MASK],
+        um.ShapeError,
+        ("is a ndarray", "expected whole numbers and slices", "where() and features()"),
+    ),
+    "an axis that is not there": (
+        lambda: SPECTRA.crop(k_z=(0, 1)),
+        um.ParameterError,
+        ("there is no axis 'k_z'", "there are grid_y, grid_x, k_y, k_x"),
+    ),
+    "one bound": (
+        lambda: SPECTRA.crop(k_y=0.2),
+        um.ParameterError,
+        ("k_y is 0.2", "expected the lowest and the highest coordinate"),
+    ),
+    "a range without entries": (
+        lambda: SPECTRA.crop(k_y=(2, 3)),
+        um.ShapeError,
+        ("no coordinate of k_y lies in 2.0 to 3.0", "they reach from -0.5 to 0.333333"),
+    ),
+    # changing values
+    "normalizing complex values": (
+        lambda: um.window_fft(WINDOWS, output="complex").normalize("minmax"),
+        um.DTypeError,
+        ("complex samples have no normalize", "take output='amplitude' first"),
+    ),
+    "an unknown kind": (
+        lambda: SPECTRA.normalize("zscore"),
+        um.ParameterError,
+        ("kind is 'zscore'", "expected one of minmax, unit_sum, unit_norm, standard"),
+    ),
+    "an unknown over": (
+        lambda: SPECTRA.normalize("minmax", over="image"),
+        um.ParameterError,
+        ("over is 'image'", "expected 'sample', 'feature', 'frame' or 'all'"),
+    ),
+    "frames of an image": (
+        lambda: SPECTRA.normalize("minmax", over="frame"),
+        um.ParameterError,
+        ("over='frame' needs a frame axis", "the map axes are grid_y, grid_x"),
+    ),
+    "an unknown transform": (
+        lambda: SPECTRA.transform("log"),
+        um.ParameterError,
+        ("transform is 'log'", "expected one of log1p, sqrt, clip"),
+    ),
+    "the root of negative values": (
+        lambda: um.samples(TABLE - 0.5, 1).transform("sqrt").to_array(),
+        um.DataError,
+        ("sqrt of -0.", "is not a number", "clip the values at zero first"),
+    ),
+    # tables
+    "a table of three axes": (
+        lambda: um.pca(np.ones((3, 4, 5)), 1),
+        um.ShapeError,
+        ("the table has shape (3, 4, 5)", "expected (sample, feature)", "unmix.samples(array"),
+    ),
+    "a table of lists": (
+        lambda: um.kmeans([[1.0], [2.0]], 1),
+        um.BackendError,
+        ("expected Samples or a table (sample, feature)", "but got list", "numpy.asarray"),
+    ),
+    "a fit of an image": (
+        lambda: um.nfindr(um.samples(IMAGE, 2), 2),
+        um.ShapeError,
+        ("an image of (20, 26) with no descriptor", "unmix.window_fft(unmix.sliding_windows(im"),
+    ),
+    "a fit of complex values": (
+        lambda: um.pca(um.window_fft(WINDOWS, output="complex"), 2),
+        um.DTypeError,
+        ("these samples are complex", "decompositions are of real", "output='amplitude' or"),
+    ),
+    "one sample": (
+        lambda: um.pca(TABLE[:1], 1),
+        um.ShapeError,
+        ("there is 1 sample", "expected at least two", "take a smaller window or step"),
+    ),
+    # decompositions
+    "too many components": (
+        lambda: um.pca(TABLE, 6),
+        um.ParameterError,
+        ("n_components is 6", "expected a whole number from 1 to 5", "12 samples with 5 feat"),
+    ),
+    "an unknown solver": (
+        lambda: um.pca(TABLE, 2, solver="arpack"),
+        um.ParameterError,
+        ("solver is 'arpack'", "expected 'auto', 'covariance' or 'randomized'"),
+    ),
+    "a negative rng": (
+        lambda: um.pca(TABLE, 2, rng=-1),
+        um.ParameterError,
+        ("rng is -1", "expected a whole number from 0 to 2**63 - 1", "numpy.random.Generator"),
+    ),
+    "more endmembers than samples": (
+        lambda: um.nfindr(TABLE[:3], 4),
+        um.ParameterError,
+        ("n_endmembers is 4", "expected a whole number from 2 to 3", "(3 samples with"),
+    ),
+    "a constant table": (
+        lambda: um.nfindr(np.ones((9, 4)), 2),
+        um.DataError,
+        ("the samples span 0 dimensions", "2 endmembers need 1", "ask for at most 1"),
+    ),
+    "a pca that is none": (
+        lambda: um.nfindr(TABLE, 3, pca=um.kmeans(TABLE, 2)),
+        um.ParameterError,
+        ("pca is <Clusters", "expected what unmix.pca returns"),
+    ),
+    "a pca of other samples": (
+        lambda: um.nfindr(SPECTRA.where(MASK), 3, pca=um.pca(SPECTRA, 2)),
+        um.ShapeError,
+        ("pca is of 20 samples of a map (4, 5)", "expected a model of these 15", "same mask"),
+    ),
+    "a pca of other data": (
+        lambda: um.nfindr(SPECTRA, 3, pca=um.pca(SPECTRA.transform("sqrt"), 2)),
+        um.ShapeError,
+        ("pca was fitted to other data", "expected a model of the same", "leave it out"),
+    ),
+    "samples described in another way than a model's": (
+        lambda: um.pca(SPECTRA, 2).project(SPECTRA.transform("sqrt")),
+        um.ShapeError,
+        ("the samples are described by", "but the model by", "describe both in the same way"),
+    ),
+    "a limit that keeps only k = 0": (
+        lambda: um.window_fft(WINDOWS, k_max=0.01),
+        um.ParameterError,
+        ("k_max=0.01 1/px keeps only k = 0", "steps of", "take a larger one"),
+    ),
+    "a model in place of its record": (
+        lambda: um.Pipeline.from_record(um.pca(TABLE, 2)),
+        um.ParameterError,
+        ("expected the record", "but got PrincipalComponents", "result.record"),
+    ),
+    "an image with x before y": (
+        lambda: um.sliding_windows(um.samples(IMAGE, 2, map_names=["x", "y"]), 4, 2),
+        um.ShapeError,
+        ("(..., x, y)", "expected y before x", "transpose"),
+    ),
+    "a model in place of samples": (
+        lambda: um.kmeans(um.pca(TABLE, 2), 2),
+        um.BackendError,
+        ("expected samples", "but got <PrincipalComponents", "its scores"),
+    ),
+    "samples as an array": (
+        lambda: np.asarray(SPECTRA),
+        um.BackendError,
+        ("samples are no array", "call to_array()"),
+    ),
+    "a pca with too few components": (
+        lambda: um.nfindr(TABLE, 4, pca=um.pca(TABLE, 2)),
+        um.ParameterError,
+        ("pca has 2 components", "expected a centred model with at least 3"),
+    ),
+    "an unknown constraint": (
+        lambda: um.abundances(TABLE, TABLE[:2], constraint="simplex"),
+        um.ParameterError,
+        ("constraint is 'simplex'", "expected one of sum_to_one, nonnegative, none"),
+    ),
+    "endmembers of lists": (
+        lambda: um.abundances(TABLE, [[1.0] * 5]),
+        um.BackendError,
+        ("expected the endmembers as a model or an array", "but got list", "numpy.asarray"),
+    ),
+    "endmembers of another length": (
+        lambda: um.abundances(TABLE, np.eye(4)),
+        um.ShapeError,
+        ("the endmembers have shape (4, 4)", "expected (k, 5)", "one full descriptor each"),
+    ),
+    "endmembers of another descriptor": (
+        lambda: um.abundances(um.window_fft(WINDOWS, pad=16), um.nfindr(SPECTRA, 2)),
+        um.ShapeError,
+        ("described by k_y 16 x k_x 16", "the model by k_y 6 x k_x 8", "in the same way"),
+    ),
+    "endmembers of other entries": (
+        lambda: um.abundances(um.window_fft(WINDOWS, k_min=0.2), um.nfindr(SPECTRA, 2)),
+        um.ShapeError,
+        ("leave out other entries of the descriptor", "use the same masks, k_min and k_max"),
+    ),
+    "equal endmembers": (
+        lambda: um.abundances(TABLE, np.ones((2, 5))),
+        um.DataError,
+        ("the 2 endmembers are affinely dependent", "drop duplicates"),
+    ),
+    "endmembers of another namespace": (
+        lambda: um.abundances(TABLE, strict(TABLE[:2])),
+        um.BackendError,
+        ("from different namespaces", "numpy.ndarray", "convert them to one before the call"),
+    ),
+    "endmembers on another device": (
+        lambda: um.abundances(strict(TABLE, "device1"), strict(TABLE[:2])),
+        um.BackendError,
+        ("on different devices", "device1", "move them to one before the call"),
+    ),
+    "more clusters than samples": (
+        lambda: um.kmeans(TABLE, 13),
+        um.ParameterError,
+        ("n_clusters is 13", "expected a whole number from 1 to 12", "(12 samples)"),
+    ),
+    "more clusters than different samples": (
+        lambda: um.kmeans(np.repeat(TABLE[:2], 4, axis=0), 3),
+        um.DataError,
+        ("the 8 samples are only 2 different ones for 3 clusters", "ask for at most 2"),
+    ),
+    "a negative tolerance": (
+        lambda: um.kmeans(TABLE, 2, tol=-1),
+        um.ParameterError,
+        ("tol is -1", "expected zero or more"),
+    ),
+    "an unknown start": (
+        lambda: um.kmeans(TABLE, 2, init="pca"),
+        um.ParameterError,
+        ("init is 'pca'", "expected 'k-means++', a model or an array"),
+    ),
+    "too few centres": (
+        lambda: um.kmeans(TABLE, 3, init=TABLE[:2]),
+        um.ParameterError,
+        ("init has 2 centres", "expected n_clusters=3"),
+    ),
+    "projecting an image": (
+        lambda: um.pca(TABLE, 2).project(um.samples(IMAGE, 2)),
+        um.ShapeError,
+        ("an image of (20, 26) with no descriptor", "cut windows first"),
+    ),
+    # folds, budgets and records
+    "a fold of an array": (
+        lambda: um.fold(TABLE, lambda tile, _: None),
+        um.BackendError,
+        ("expected Samples, but got ndarray", "unmix.samples(array, map_axes)"),
+    ),
+    "a small budget": (
+        lambda: budget(1000),
+        um.ParameterError,
+        ("memory_budget is 1000", "expected a number of bytes, at least 1048576 (1 MiB)"),
+    ),
+    "a budget of text": (
+        lambda: budget("2 GB"),
+        um.ParameterError,
+        ("memory_budget is '2 GB'", "expected a number of bytes"),
+    ),
+    "a record of text": (
+        lambda: um.Record.from_json("{"),
+        um.FileError,
+        ("this text is not a record of unmix",),
+    ),
+    "a record of no list": (
+        lambda: um.Record.from_json("{}"),
+        um.FileError,
+        ("this text is not a record of unmix", "expected a list of steps, but got dict"),
+    ),
+    "a record of nothing": (
+        lambda: run(um.Record()),
+        um.ParameterError,
+        ("the record has no steps", "expected that of samples or of a model"),
+    ),
+    "a record without beginning": (
+        lambda: run(um.Record(RECORD.steps[1:])),
+        um.ParameterError,
+        ("the record begins with 'sliding_windows'", "expected one of samples, open"),
+    ),
+    "a record on other axes": (
+        lambda: run(RECORD, IMAGE[0]),
+        um.ShapeError,
+        ("made of an array with 2 axes", "this one has shape (26,)"),
+    ),
+    "a record that goes on after a fit": (
+        lambda: run(RECORD.then("keep", {})),
+        um.ParameterError,
+        ("the step 'keep' of the record cannot follow a fit",),
+    ),
+    "a record of a later version": (
+        lambda: run(SPECTRA.record.then("bin", {})),
+        um.ParameterError,
+        ("the record has the step 'bin'", "this version does not know"),
+    ),
+    "a record of a projection": (
+        lambda: run(um.pca(SPECTRA, 2).project(SPECTRA).record),
+        um.ParameterError,
+        ("does not hold the model that was projected", "call its project()"),
+    ),
+    "a record with a model of other data": (
+        lambda: run(
+            um.abundances(
+                SPECTRA, um.nfindr(um.window_fft(um.sliding_windows(IMAGE.T, (6, 8), 4)), 2)
+            ).record
+        ),
+        um.ParameterError,
+        ("used a model of other data, which the record does not hold", "run the steps by hand"),
+    ),
+}
+
+
+def caught(name):
+    call, kind, _ = CASES[name]
+    with pytest.raises(kind) as found:
+        call()
+    return found.value
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_says_what_came_what_was_expected_and_what_to_do(name):
+    error, (_, kind, parts) = caught(name), CASES[name]
+    text = str(error)
+    assert type(error) is kind
+    at = 0
+    for part in parts:
+        assert part in text[at:], f"{part!r} is not in {text!r}"
+        at = text.index(part, at)
+    # one line for a person: no array dumps, no Python objects at addresses
+    assert "\n" not in text
+    assert " at 0x" not in text
+    assert len(text) < 400
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (um.ShapeError, ValueError),
+        (um.DTypeError, TypeError),
+        (um.DataError, ValueError),
+        (um.ParameterError, ValueError),
+        (um.BackendError, TypeError),
+        (um.FileError, OSError),
+    ],
+)
+def test_each_error_is_a_built_in_too(error, builtin):
+    assert issubclass(error, um.UnmixError)
+    assert issubclass(error, builtin)
+
+
+def test_arrays_of_types_that_numpy_does_not_know():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(
+        um.DTypeError, match=r"dtype torch\.bfloat16, which NumPy does not know; co"
+    ):
+        um.samples(torch.zeros((3, 4), dtype=torch.bfloat16), 1)
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(AttributeError, match="module 'unmix' has no attribute 'nmf2'"):
+        um.nmf2  # noqa: B018
+
+
+def raised_in_the_library():
+    """File and lines of every ``raise`` that a call of the public API can reach."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        if path.relative_to(ROOT).parts[0] in APART:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Raise):
+                found[str(path), node.lineno] = node
+    return found
+
+
+def test_every_raise_is_tested_here():
+    missing = raised_in_the_library()
+    errors = [caught(name) for name in CASES]
+    errors += [e.__cause__ for e in errors if e.__cause__ is not None]
+    for error in errors:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        for file, line in list(missing):
+            if file == last.filename and line <= last.lineno <= missing[file, line].end_lineno:
+                del missing[file, line]
+    texts = [ast.unparse(node) for node in missing.values()]
+    elsewhere = ("has no attribute", "which NumPy does not know")
+    missing = [t for t in texts if not any(e in t for e in elsewhere) and "(msg)" not in t]
+    assert not missing
