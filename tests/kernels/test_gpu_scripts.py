@@ -53,7 +53,8 @@ def test_a_benchmark_that_fails_stops_no_other(benchmarks, tmp_path, monkeypatch
     assert broken["error"] == "MemoryError: too large"
     assert simplex["agrees"]
     with fakecupy.installed():
-        assert benchmarks.main(["--scale", "1e-5", "--seconds", "0", "--results", str(tmp_path)]) == 1
+        arguments = ["--scale", "1e-5", "--seconds", "0", "--results", str(tmp_path)]
+        assert benchmarks.main(arguments) == 1
     assert "out of time" in capsys.readouterr().out
 
 
