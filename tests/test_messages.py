@@ -456,7 +456,7 @@ CASES = {
     "a model in place of its record": (
         lambda: um.Pipeline.from_record(um.pca(TABLE, 2)),
         um.ParameterError,
-        ("expected the record", "but got PrincipalComponents", "result.record"),
+        ("got PrincipalComponents", "expected the record", "result.record"),
     ),
     "an image with x before y": (
         lambda: um.sliding_windows(um.samples(IMAGE, 2, map_names=["x", "y"]), 4, 2),
@@ -466,7 +466,7 @@ CASES = {
     "a model in place of samples": (
         lambda: um.kmeans(um.pca(TABLE, 2), 2),
         um.BackendError,
-        ("expected samples", "but got <PrincipalComponents", "its scores"),
+        ("got <PrincipalComponents", "expected samples", "its scores"),
     ),
     "samples as an array": (
         lambda: np.asarray(SPECTRA),
