@@ -37,6 +37,14 @@ def _usable(backend: Backend) -> str | None:
     return None
 
 
+def pytest_configure() -> None:
+    """Let torch compute in one thread: on small arrays two wait for each other."""
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
+
+
 @pytest.fixture(params=list(Backend), ids=lambda b: b.value)
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """Run a test once for every backend."""

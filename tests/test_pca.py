@@ -386,3 +386,11 @@ class TestRefusals:
     def test_rng(self, rng):
         with pytest.raises(um.ParameterError, match=r"rng is .* or a numpy\.random\.Generator"):
             um.pca(low_rank(), 2, rng=rng)
+
+
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+def test_the_ratio_survives_a_large_offset(solver):
+    table = np.random.default_rng(0).normal(size=(400, 60)) * 0.3 + 1000
+    exact = um.pca(table, 3, solver="covariance").explained_variance_ratio
+    single = um.pca(table.astype(np.float32), 3, solver=solver).explained_variance_ratio
+    np.testing.assert_allclose(single, exact, rtol=0.01)

@@ -9,10 +9,12 @@ from .. import ops
 from .._arrays import from_host, linalg, rng_key
 from .._door import as_table
 from .._errors import ParameterError
-from .._fold import fold, map_rows
+from .._fold import fold
 from .._record import Clock
 from .._results import PrincipalComponents, maps_of
 from .._samples import Samples
+from .._sources import empty_like
+from .._tiles import Tile
 from .._typing import RNG, Array
 from ._common import kept_if_it_fits, whole_number
 
@@ -153,12 +155,17 @@ def _model(
     vectors = xp.astype(ops.fix_signs(found.vectors), samples.dtype)
     mean = xp.astype(found.mean, samples.dtype)[None, :]
     offset = xp.matmul(mean, vectors.T)
-    rows = map_rows(
-        table, lambda r: xp.matmul(r, vectors.T) - offset, vectors.shape[0], label="scores"
-    )
+    shape = (*samples.layout.map_shape, vectors.shape[0])
+    rows = empty_like(samples.source.like, shape, float("nan"), samples.dtype)
+
+    def update(tile: Tile, _: Array) -> tuple[Array, Array]:
+        # the variance of all features, about the mean itself: sums about zero would cancel
+        squares = ops.squared_norms(tile.rows, mean[0, :])
+        return xp.sum(squares, dtype=xp.float64), xp.matmul(tile.rows, vectors.T) - offset
+
+    squares, _ = fold(table, update, lambda a, b: a + b, out=rows, label="scores")
     values = xp.clip(found.values, 0, None)
-    # in float32 far from zero the sum of squares may lose what is explained
-    total = max(found.total, float(xp.sum(values)), sys.float_info.min)
+    total = max(float(squares), float(xp.sum(values)), sys.float_info.min)
     return PrincipalComponents(
         maps=maps_of(rows),
         components=samples.layout.unpack(vectors),
