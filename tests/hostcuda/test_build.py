@@ -76,7 +76,7 @@ __global__ void odd(int *x) {
     __shared__ Table<int, 3> pairs
         [2]; __shared__ __align__(128) volatile unsigned char bytes[2 * 3][4];
     static __shared__ int single;
-    extern __shared__ alignas(16) unsigned char raw[];
+    extern __shared__ __align__(16) unsigned char raw[];
     x[0] = sizeof(pairs) + sizeof bytes;
     x[1] = int(size_t(&bytes[0][0]) % 128 + size_t(raw) % 16);
     x[2] = single & pairs[1].values[2] & int(bytes[5][3]) & raw[3];

@@ -42,6 +42,9 @@ __global__ void trapped(int *y) {
 __global__ void assumed(int *y) {
     __builtin_assume(y[0] > 0);  // assumed
 }
+__global__ void asserted(int *y) {
+    assert(y[0] > 0);  // asserted
+}
 __global__ void endless(int *y) {
     while (*(volatile int *)y == 0) ;  // endless
 }
@@ -91,6 +94,7 @@ def test_constant_arrays_cannot_be_written() -> None:
         ("divided", (np.zeros(2, np.int32),), "trap", "division by zero"),
         ("trapped", (np.zeros(2, np.int32),), "trap", "__trap was called"),
         ("assumed", (np.zeros(2, np.int32),), "trap", r"does not hold: y\[0\] > 0"),
+        ("asserted", (np.zeros(2, np.int32),), "trap", r"does not hold: y\[0\] > 0"),
         ("endless", (np.zeros(2, np.int32),), "time", "an endless loop"),
     ],
 )

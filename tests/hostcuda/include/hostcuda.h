@@ -31,8 +31,10 @@ inline const int warpSize = 32;
 
 [[noreturn]] inline void __trap(HOSTCUDA_PLACE) { hostcuda_fail("__trap was called", place); }
 inline void __nanosleep(unsigned) {}
-#define __builtin_assume(condition)                                                                 \
-    ((condition) ? void() : hostcuda_fail("__builtin_assume does not hold: " #condition, {__FILE__, __LINE__}))
+#define HOSTCUDA_HOLDS(condition, text)                                                             \
+    ((condition) ? void() : hostcuda_fail(text " does not hold: " #condition, {__FILE__, __LINE__}))
+#define __builtin_assume(condition) HOSTCUDA_HOLDS(condition, "__builtin_assume")
+#define assert(condition) HOSTCUDA_HOLDS(condition, "an assertion")
 
 // What the runtime must know of a kernel is read off its type.
 namespace hostcuda {

@@ -12,7 +12,7 @@
 namespace hostcuda {
 namespace {
 
-constexpr std::size_t page = 4096;
+const std::size_t page = std::size_t(sysconf(_SC_PAGESIZE));
 constexpr std::uint32_t canary = 0xfff5c3a5;  // a NaN as float and as double, and not -1
 
 std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }

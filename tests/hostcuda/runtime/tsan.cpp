@@ -16,7 +16,8 @@
 extern "C" {
 void AnnotateIgnoreReadsBegin(const char *, int);
 void AnnotateIgnoreReadsEnd(const char *, int);
-int __tsan_get_report_data(void *, const char **, int *, int *, int *, int *, int *, int *, int *, void **, unsigned long);
+int __tsan_get_report_data(void *, const char **, int *, int *, int *, int *, int *, int *, int *, void **,
+                           unsigned long);
 int __tsan_get_report_mop(void *, unsigned long, int *, void **, int *, int *, int *, void **, unsigned long);
 }
 
