@@ -168,6 +168,6 @@ _IMPORTED: dict[str, ModuleType] = {}
 
 
 def _holds_cupy(name: str) -> bool:
-    return name == "unmix.cuda.windows" or any(
-        name == root or name.startswith(f"{root}.") for root in ("cupy", "array_api_compat.cupy")
-    )
+    """Tell the modules of CuPy and those that hold names of it; a lazy one loads when looked at."""
+    roots = ("cupy", "cupyx", "cupy_backends", "array_api_compat.cupy", "unmix.cuda.windows")
+    return any(name == root or name.startswith(f"{root}.") for root in roots)
