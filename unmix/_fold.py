@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import config
-from ._arrays import is_numpy
+from ._arrays import device_of, is_numpy
 from ._errors import BackendError
 from ._sources import empty_like
 from ._tiles import read_rows, write_rows
@@ -149,9 +149,12 @@ def map_rows(
     array
         Shape (*map_shape, width); ``fill`` for samples that are left out.
     """
-    out = empty_like(
-        samples.source.like, (*samples.layout.map_shape, width), fill, dtype or samples.dtype
-    )
+    like, shape = samples.source.like, (*samples.layout.map_shape, width)
+    dtype = dtype or samples.dtype
+    if samples.layout.mask is None:  # every row is written: filling first would touch it twice
+        out = samples.xp.empty(shape, dtype=dtype, device=device_of(like))
+    else:
+        out = empty_like(like, shape, fill, dtype)
     fold(samples, lambda tile, _: (None, function(tile.rows)), out=out, label=label)
     return out
 
