@@ -26,7 +26,17 @@ from .array import ndarray
 from .device import Launch, Watch, waited, watched
 from .functions import content, frozen
 
-__all__ = ["Launch", "Watch", "frozen", "installed", "modules", "ndarray", "operators", "watched"]
+__all__ = [
+    "Launch",
+    "Watch",
+    "frozen",
+    "installed",
+    "modules",
+    "ndarray",
+    "operators",
+    "shared",
+    "watched",
+]
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:

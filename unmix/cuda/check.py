@@ -13,7 +13,6 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import click
 import numpy as np
 
 from .. import ops
@@ -187,6 +186,8 @@ def difference(ours: HostArray, theirs: HostArray) -> float:
 
 def main() -> int:
     """Print the table and return the exit code."""
+    import click
+
     why = missing()
     if why is not None:
         click.echo(why)
