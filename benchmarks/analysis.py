@@ -25,8 +25,8 @@ class FromImageToAbundances:
         samples = um.window_fft(um.sliding_windows(self.image, 64, 8))
         if memory == "keep()":
             samples = samples.keep()
-        pca = um.pca(samples, 16)
-        um.abundances(samples, um.nfindr(samples, 4, pca=pca))
+        um.pca(samples, 16)
+        um.abundances(samples, um.nfindr(samples, 4))
 
     def time_run(self, memory: str) -> None:
         if memory == "256 MiB":

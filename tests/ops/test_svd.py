@@ -142,7 +142,6 @@ class TestSketch:
         # products of values near the offset, 3, and not near zero
         scale = tolerance("covariance", dtype) * n * f * 16
         np.testing.assert_allclose(backend.numpy(got.total), away.sum(axis=0), atol=scale)
-        np.testing.assert_allclose(got.squares, np.sum(away**2), atol=scale)
         np.testing.assert_allclose(
             backend.numpy(got.product), away.T @ (away @ q), atol=scale * (1 + np.abs(q).max())
         )
@@ -292,7 +291,6 @@ class TestBlockKrylov:
         np.testing.assert_allclose(backend.numpy(got.values), values[:2], rtol=1e-3)
         assert np.all(backend.numpy(got.values) <= values[:2] * (1 + 1e-10))
         np.testing.assert_allclose(backend.numpy(got.mean), x.mean(axis=0), rtol=1e-11, atol=1e-11)
-        assert got.total == pytest.approx(np.sum(wide**2), rel=1e-11)
         assert got.n == 300
         v = backend.numpy(got.vectors)
         np.testing.assert_allclose(v @ v.T, np.eye(2), atol=1e-12)

@@ -6,10 +6,10 @@ import sys
 from typing import Any, Literal
 
 from .. import ops
-from .._arrays import from_host, linalg, rng_key
+from .._arrays import from_host, rng_key
 from .._door import as_table
 from .._errors import ParameterError
-from .._fold import fold
+from .._fold import fold, single_threaded
 from .._record import Clock
 from .._results import PrincipalComponents, maps_of
 from .._samples import Samples
@@ -117,9 +117,7 @@ def _exact(samples: Samples, n_components: int, center: bool) -> ops.Subspace:
         scatter = scatter + moments.n * (mean[:, None] * mean)
         mean = xp.zeros_like(mean)
     values, vectors = ops.eigenpairs(scatter, n_components)
-    return ops.Subspace(
-        moments.n, mean, values, vectors, float(xp.sum(linalg(scatter).diagonal(scatter)))
-    )
+    return ops.Subspace(moments.n, mean, values, vectors)
 
 
 def _sketched(samples: Samples, n_components: int, center: bool, key: int) -> ops.Subspace:
@@ -140,7 +138,10 @@ def _sketched(samples: Samples, n_components: int, center: bool, key: int) -> op
         return result
 
     origin = near if center else xp.zeros_like(near)
-    return ops.block_krylov(pass_over, from_host(start, near, xp.float64), origin, n_components)
+    # BLAS threads that were woken for the small products between two passes spin into the next one
+    with single_threaded(samples):
+        directions = from_host(start, near, xp.float64)
+        return ops.block_krylov(pass_over, directions, origin, n_components)
 
 
 def _model(

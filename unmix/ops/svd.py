@@ -87,8 +87,6 @@ class Sketch(NamedTuple):
     n: int
     total: Array
     """Sum of x - c, shape (f,), float64."""
-    squares: float
-    """Sum of the squares of x - c."""
     product: Array
     """Sum of (x - c)(x - c)^T Q, shape (f, l), float64."""
 
@@ -120,14 +118,12 @@ def sketch(rows: Array, q: Array, center: Array) -> Sketch:
     products = xp.astype(xp.matmul(rows.T, both), xp.float64)
     product = products[:, :-1] - center[:, None] * xp.sum(y, axis=0, dtype=xp.float64)
     total = products[:, -1] - n * center
-    squares = xp.sum(xp.vecdot(rows, rows), dtype=xp.float64)
-    squares = squares - 2 * xp.sum(center * total) - n * xp.sum(center * center)
-    return Sketch(n, total, float(squares), product)
+    return Sketch(n, total, product)
 
 
 def merge_sketch(a: Sketch, b: Sketch) -> Sketch:
     """Sum of two parts."""
-    return Sketch(a.n + b.n, a.total + b.total, a.squares + b.squares, a.product + b.product)
+    return Sketch(a.n + b.n, a.total + b.total, a.product + b.product)
 
 
 def _mean(rows: Array) -> Array:
@@ -143,8 +139,6 @@ class Subspace(NamedTuple):
     mean: Array
     values: Array
     vectors: Array
-    total: float
-    """Trace of the scatter matrix."""
 
 
 def block_krylov(
@@ -195,8 +189,7 @@ def block_krylov(
         if full or now - captured <= KRYLOV_TOLERANCE * abs(now):
             break
         block, captured = block_product, now
-    total = seen.squares - seen.n * float(xp.sum(shift * shift))
-    return Subspace(seen.n, center + shift, values, xp.matmul(vectors, basis.T), total)
+    return Subspace(seen.n, center + shift, values, xp.matmul(vectors, basis.T))
 
 
 def _orthonormalised(block: Array, basis: Array) -> Array:
