@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 
 # From a copy: setuptools builds in place, and what an older build left there would hide a missing file.
 mkdir "$work/source"
-cp -R "$root"/{pyproject.toml,README.md,LICENSE,unmix} "$work/source"
+cp -R "$root"/{pyproject.toml,README.md,LICENSE,unmix,kernels} "$work/source"
 "${UNMIX_PYTHON:-python3}" -m venv "$work/venv"
 cd "$work"
 export PATH="$work/venv/bin:$PATH"
@@ -18,6 +18,7 @@ python -m pip list
 rm -r source
 
 python -c "import unmix"
+python -c "from unmix import _kernels; [_kernels.source(file) for file in _kernels.ENTRY_POINTS]"
 python -W error - <<'PY'
 import importlib.util
 

@@ -22,6 +22,12 @@ def files_under(folder: str) -> set[str]:
     return {n for n in names if not any(part.startswith(".") for part in n.split("/"))}
 
 
+def installed(folder: str, name: str) -> set[str]:
+    """Return the files below ``folder`` under the names that package ``name`` has in the wheel."""
+    place = name.replace(".", "/")
+    return {place + n.removeprefix(folder) for n in files_under(folder)}
+
+
 def build(where: str) -> tuple[set[str], set[str]]:
     """Build both and return the names of the files in the sdist and in the wheel."""
     # setuptools takes every file that an older list names, whatever the rules say now.
@@ -47,10 +53,13 @@ def main() -> int:
     def check(names: set[str], problem: str) -> None:
         problems.extend(f"{problem}: {name}" for name in sorted(names))
 
-    package = files_under("unmix")
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    elsewhere: dict[str, str] = setuptools["package-dir"]
+    package = installed("unmix", "unmix")
+    for name, folder in elsewhere.items():
+        package |= installed(folder, name)
     folders = {n.rpartition("/")[0].replace("/", ".") for n in package if n.endswith(".py")}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    listed = set(project["tool"]["setuptools"]["packages"])
+    listed = set(setuptools["packages"])
     check(folders - listed, "a folder with Python files that pyproject.toml does not list")
     check(listed - folders, "listed in pyproject.toml, but no folder with Python files")
 
@@ -59,8 +68,12 @@ def main() -> int:
     check(package - in_wheel, "not in the wheel")
     check(in_wheel - package, "in the wheel, but not in the tree")
     check({"unmix/py.typed"} - in_wheel, "not in the wheel (type checkers look for it)")
-    others = set().union(*map(files_under, SDIST_ONLY))
-    check((package | others | {"LICENSE", "CHANGELOG.md"}) - in_sdist, "not in the sdist")
+    kernels = {f"unmix/_kernels/{n.name}" for n in (ROOT / "kernels").glob("*.cu*")}
+    if not kernels:
+        problems.append("no CUDA source in kernels/")
+    check(kernels - in_wheel, "a CUDA source that is not in the wheel")
+    sources = set().union(*map(files_under, ("unmix", *elsewhere.values(), *SDIST_ONLY)))
+    check((sources | {"LICENSE", "CHANGELOG.md"}) - in_sdist, "not in the sdist")
 
     print("\n".join(problems) or "both hold every file that they should")
     return 1 if problems else 0

@@ -19,7 +19,7 @@ step() { printf '\n=== %s ===\n' "$*"; }
 step "fresh environment: $("$python" --version)"
 "$python" -m venv "$work/venv"
 export PATH="$work/venv/bin:$PATH"
-python -m pip install --quiet -c ci/constraints.txt -e ".[dev,test,test-torch]"
+python -m pip install --quiet -c ci/constraints.txt -e ".[dev,test,test-torch,test-cuda]"
 python -m pip list
 
 step "ruff check"

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import array_api_compat
+import fakecupy
 import numpy as np
 
 
@@ -23,6 +24,8 @@ class Backend(Enum):
     """No boolean indexing, no data-dependent shapes, no fft and linalg extensions."""
     TORCH = "torch"
     CUPY = "cupy"
+    EMULATED = "cupy:emulated"
+    """A strict stand-in for CuPy, whose kernels run on the processor."""
 
     @property
     def module(self) -> str:
@@ -62,6 +65,10 @@ class Backend(Enum):
     @contextmanager
     def flags(self) -> Iterator[None]:
         """Make the namespace as strict as this variant asks."""
+        if self is Backend.EMULATED:
+            with fakecupy.installed():
+                yield
+            return
         if self is not Backend.STRICTEST:
             yield
             return

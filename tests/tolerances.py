@@ -9,6 +9,11 @@ import numpy as np
 TOLERANCES: dict[str, dict[str, float]] = {
     # log2(4096) butterflies of random sign, relative to the largest entry
     "window_fft": {"float32": 2e-6, "float64": 1e-14},
+    # sums over up to 1e4 features in the computing type, relative to the sum of their moduli
+    "window_project": {"float32": 3e-6, "float64": 1e-13},
+    # two products in a row, each over up to 2048 terms in the computing type, relative to the norms
+    # of the factors; counts repeat, and so do roundings
+    "sketch": {"float32": 5e-6, "float64": 1e-13},
     # sums over up to 1e4 samples in the computing type, merged in float64
     "covariance": {"float32": 5e-6, "float64": 1e-12},
     # singular values; vectors turn by rounding over the relative gap

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from inspect import signature
 from typing import Any, NamedTuple
 
 from ._arrays import namespace_name, namespace_of
@@ -86,10 +87,12 @@ def explain(op: str, *arrays: Array, **options: Any) -> list[tuple[str, str]]:
 def dispatched(generic: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate the generic, Array-API-only function of an operation that has faster twins."""
     op = generic.__name__
+    names = list(signature(generic).parameters)[1:]
 
     @wraps(generic)
     def call(array: Array, *args: Any, impl: str | None = None, **options: Any) -> Any:
-        said = explain(op, array, **options)
+        asked = dict(zip(names, args, strict=False)) | options  # reasons are given by name
+        said = explain(op, array, **asked)
         if impl is None:
             impl = said[-1][0]
         if impl == "generic":
@@ -102,7 +105,7 @@ def dispatched(generic: Callable[..., Any]) -> Callable[..., Any]:
         route = routes[impl]
         xp = namespace_of(array)
         why = f"it is not for arrays of {namespace_name(xp)}" if not route.takes(xp) else None
-        why = why or route.declines(array, **options)
+        why = why or route.declines(array, **asked)
         if why is not None:
             raise BackendError(f"{op} cannot run as {impl!r} here: {why}")
         return route.load()(array, *args, **options)

@@ -216,6 +216,52 @@ class TestTransform:
             np.testing.assert_allclose(backend.numpy(got), whole[..., columns], atol=1e-14)
 
 
+class TestProjection:
+    @given(
+        drawn=geometries(most=20, least_window=2),
+        power_of_two=st.booleans(),
+        width=st.integers(1, 40),
+        seed=seeds,
+        dtype=computing_types,
+        options=st.sampled_from([{}, {"output": "power"}, {"taper": "hamming"}]),
+        crop=st.booleans(),
+    )
+    def test_is_a_product_with_the_spectra(
+        self, backend, drawn, power_of_two, width, seed, dtype, options, crop
+    ):
+        window, step, shape = drawn.window, drawn.step, drawn.shape
+        if power_of_two:
+            window, shape = (8, 16), (*shape[:-2], shape[-2] + 8, shape[-1] + 16)
+        if crop:
+            options = options | {"rows": np.array([window[0] - 1, 0]), "columns": np.array([1, 0])}
+        image = table(seed, shape, dtype)
+        spectra = ops.window_fft(image.astype(float), window, step, impl="generic", **options)
+        flat = spectra.reshape(*spectra.shape[:-2], -1)
+        vectors = table(seed + 1, (flat.shape[-1], width), dtype)
+        offset = table(seed + 2, (width,), dtype)
+        x, v, b = (backend.asarray(a) for a in (image, vectors, offset))
+        plain = ops.window_project(x, window, step, v, **options)
+        moved = ops.window_project(x, window, step, v, offset=b, **options)
+        near = tolerance("window_project", dtype)
+        atol = 4 * near * (np.max(flat @ np.abs(vectors), initial=0) + 10)
+        for got, less in ((plain, 0), (moved, offset)):
+            assert backend.owns(got)
+            assert got.dtype == x.dtype
+            np.testing.assert_allclose(
+                backend.numpy(got), flat @ vectors.astype(float) - less, rtol=0, atol=atol
+            )
+
+    def test_says_what_vectors_it_expects(self, backend):
+        image, vectors = backend.asarray(np.ones((9, 9))), backend.asarray(np.ones((39, 2)))
+        with pytest.raises(ShapeError, match=r"have shape \(39, 2\); expected \(40, l\)"):
+            ops.window_project(image, 8, 1, vectors)
+
+    def test_of_complex_spectra_is_refused(self, backend):
+        image, vectors = backend.asarray(np.ones((9, 9))), backend.asarray(np.ones((40, 2)))
+        with pytest.raises(ParameterError, match="expected 'amplitude' or 'power'"):
+            ops.window_project(image, 8, 1, vectors, output="complex")
+
+
 class TestInput:
     IMAGE = np.random.default_rng(8).integers(0, 120, (18, 23))
 

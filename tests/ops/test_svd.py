@@ -146,6 +146,33 @@ class TestSketch:
             backend.numpy(got.product), away.T @ (away @ q), atol=scale * (1 + np.abs(q).max())
         )
 
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
+    def test_takes_counts_as_they_come_and_scales_them(self, backend, dtype):
+        rng = np.random.default_rng(2)
+        x = rng.poisson(30, (90, 17)).astype(dtype)
+        scale = rng.uniform(0.5, 2, 17)
+        q, c = rng.standard_normal((17, 4)), x.mean(axis=0) * scale
+        given = (backend.asarray(a) for a in (x, q, c, scale))
+        got = ops.sketch(*given)
+        away = x * scale - c
+        near = tolerance("sketch", "float64" if dtype == "float64" else "float32")
+        near *= np.sum((x * scale) ** 2)
+        assert backend.owns(got.product)
+        np.testing.assert_allclose(
+            backend.numpy(got.product), away.T @ away @ q, rtol=0, atol=near * np.abs(q).max()
+        )
+        np.testing.assert_allclose(backend.numpy(got.total), away.sum(axis=0), rtol=0, atol=near)
+        np.testing.assert_allclose(float(got.squares), np.sum(away**2), rtol=0, atol=near)
+
+
+class TestOrthonormal:
+    @given(n=st.integers(1, 40), width=st.integers(1, 9), seed=seeds)
+    def test_spans_the_columns(self, backend, n, width, seed):
+        block = table(seed, (n, min(width, n)))
+        basis = backend.numpy(ops.orthonormal(backend.asarray(block)))
+        np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-13)
+        np.testing.assert_allclose(basis @ (basis.T @ block), block, atol=1e-12)
+
 
 class TestRandomizedSVD:
     @pytest.mark.parametrize("center", [False, True])

@@ -96,7 +96,8 @@ def window_fft(
     win_y, win_x = layout.descriptor_axes
     units = f"1/{win_y.units}" if win_y.units else ""
     plane = HalfPlane.of(fft_shape, (win_y.spacing, win_x.spacing), units, k_max)
-    route = impl or explain("window_fft", like, taper=taper, output=output)[-1][0]
+    asked = {"taper": taper, "output": output, "window": window, "fft_shape": fft_shape}
+    route = impl or explain("window_fft", like, **asked)[-1][0]
     _require_more_than_zero(fft_shape, (win_y.spacing, win_x.spacing), plane, k_max)
     # a complex spectrum has a phase for every entry
     index = None if output == "complex" else plane.index

@@ -33,7 +33,7 @@ from .simplex import (
     nfindr,
     random_starts,
 )
-from .spectra import COSINE_SUMS, Output, modulus, taper_weights, window_fft
+from .spectra import COSINE_SUMS, Output, modulus, taper_weights, window_fft, window_project
 from .svd import (
     Moments,
     Sketch,
@@ -44,6 +44,7 @@ from .svd import (
     fix_signs,
     merge_covariance,
     merge_sketch,
+    orthonormal,
     random_directions,
     randomized_svd,
     sketch,
@@ -85,6 +86,7 @@ __all__ = [
     "nearest",
     "nfindr",
     "nnls",
+    "orthonormal",
     "overlap_add",
     "pair",
     "pooled",
@@ -102,4 +104,5 @@ __all__ = [
     "transform",
     "ucls",
     "window_fft",
+    "window_project",
 ]

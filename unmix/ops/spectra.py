@@ -138,6 +138,80 @@ def window_fft(
     return modulus(spectrum / float(np.sqrt(n_y * n_x)), output)
 
 
+@dispatched
+def window_project(
+    image: Array,
+    window: int | tuple[int, int],
+    step: int | tuple[int, int],
+    vectors: Array,
+    *,
+    offset: Array | None = None,
+    taper: str = "hann",
+    output: Output = "amplitude",
+    rows: HostArray | None = None,
+    columns: HostArray | None = None,
+) -> Array:
+    r"""Project the spectra of every sliding window on some vectors.
+
+    Parameters
+    ----------
+    image, window, step, taper, output, rows, columns
+        As for `window_fft`; ``output`` is ``"amplitude"`` or ``"power"``.
+    vectors : array
+        Shape (rows * columns, l): one vector in each column, of what features are multiplied with.
+        The weights of a packed half plane are part of it.
+    offset : array, optional
+        Shape (l,): taken off the projections.
+
+    Returns
+    -------
+    array
+        Shape (..., grid_y, grid_x, l), same namespace and device, float32 or float64 as
+        `window_fft`.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        As `window_fft` does; if ``output`` is complex or ``vectors`` are of another length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> image = np.cos(np.arange(32) * np.pi / 4) + np.zeros((16, 1))
+    >>> um.ops.window_project(image, 8, 8, np.ones((40, 1)), taper="boxcar").round(3)
+    array([[[4.],
+            [4.],
+            [4.],
+            [4.]],
+    <BLANKLINE>
+           [[4.],
+            [4.],
+            [4.],
+            [4.]]])
+    """
+    if output == "complex":
+        raise ParameterError("output is 'complex'; expected 'amplitude' or 'power'")
+    spectra = window_fft(
+        image, window, step, taper=taper, output=output, rows=rows, columns=columns
+    )
+    xp = namespace_of(spectra, vectors)
+    features = spectra.shape[-2] * spectra.shape[-1]
+    require_features(vectors, features)
+    spectra = xp.reshape(spectra, (*spectra.shape[:-2], features))
+    projected = xp.matmul(spectra, xp.astype(vectors, spectra.dtype))
+    return projected if offset is None else projected - xp.astype(offset, spectra.dtype)
+
+
+def require_features(vectors: Array, features: int) -> None:
+    """Raise unless ``vectors`` has one row for each of so many features."""
+    if vectors.ndim != 2 or vectors.shape[0] != features:
+        raise ShapeError(
+            f"the vectors have shape {tuple(vectors.shape)}; expected ({features}, l): "
+            "one entry for each row and column of the spectrum"
+        )
+
+
 def transform_shape(
     window: int | tuple[int, int], fft_shape: tuple[int, int] | None
 ) -> tuple[int, int]:

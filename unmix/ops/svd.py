@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .._arrays import device_of, from_host, generator, linalg, namespace_of
+from .._arrays import as_float, device_of, from_host, generator, linalg, namespace_of
 from .._dispatch import dispatched
 from .._typing import Array, HostArray
 
@@ -92,17 +92,19 @@ class Sketch(NamedTuple):
 
 
 @dispatched
-def sketch(rows: Array, q: Array, center: Array) -> Sketch:
+def sketch(rows: Array, q: Array, center: Array, scale: Array | None = None) -> Sketch:
     """One part of a product with the scatter matrix: one read of ``rows``, no centred copy.
 
     Parameters
     ----------
     rows : array
-        Shape (n, f), floating.
+        Shape (n, f), floating, or counts.
     q : array
         Shape (f, l): the directions.
     center : array
         Shape (f,): a point near the mean, which keeps the sums short of cancellation.
+    scale : array, optional
+        Shape (f,): what rows are multiplied by first, such as one over the standard deviation.
 
     Returns
     -------
@@ -110,6 +112,9 @@ def sketch(rows: Array, q: Array, center: Array) -> Sketch:
         The sums; parts are merged by adding them.
     """
     xp = namespace_of(rows)
+    rows = as_float(rows)
+    if scale is not None:
+        rows = rows * xp.astype(scale, rows.dtype)
     q, c = (xp.astype(a, rows.dtype) for a in (q, center))
     n = rows.shape[0]
     y = xp.matmul(rows, q) - xp.matmul(c[None, :], q)
@@ -197,8 +202,33 @@ def _orthonormalised(block: Array, basis: Array) -> Array:
     xp = namespace_of(block)
     for _ in range(2):
         block = block - xp.matmul(basis, xp.matmul(basis.T, block))
-        block, _ = linalg(block).qr(block)
+        block = orthonormal(block)
     return block
+
+
+@dispatched
+def orthonormal(block: Array) -> Array:
+    """Orthonormal columns that span what the columns of ``block`` span.
+
+    Parameters
+    ----------
+    block : array
+        Shape (f, l), floating, l <= f.
+
+    Returns
+    -------
+    array
+        Shape (f, l).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> abs(um.ops.orthonormal(np.asarray([[3.0], [4.0]]))).round(3)
+    array([[0.6],
+           [0.8]])
+    """
+    return linalg(block).qr(block)[0]
 
 
 def random_directions(n_features: int, n_components: int, key: int) -> HostArray:
