@@ -326,7 +326,10 @@ class TestInterrupted:
         np.save(tmp_path / "a.npy", np.random.default_rng(0).random((3000, 3000), np.float32))
         command = [sys.executable, "-m", "unmix.cli", "run", "a.npy", "--out", "out", "-n", "3"]
         command += ["--step", "4"]
+        # a shell's background jobs ignore interrupts, and would hand that on
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGINT, before)
         until = time.monotonic() + 60
         while len(held(tmp_path)) == 1 and time.monotonic() < until:
             time.sleep(0.01)

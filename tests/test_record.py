@@ -320,7 +320,7 @@ class TestContents:
         ):
             run = model.record.steps[-1].run
             assert run["namespace"] == backend.module
-            assert ("CUDA" if backend.module == "cupy" else "cpu") in run["device"]
+            assert ("cuda" if backend.module == "cupy" else "cpu") in run["device"].lower()
             assert run["seconds"] >= 0
             assert set(run["versions"]) >= {"unmix", "numpy", "array-api-compat"}
             assert run["versions"]["numpy"] == np.__version__
