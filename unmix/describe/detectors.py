@@ -63,7 +63,7 @@ def detector_mask(
     """
     y, x = _detector(samples)
     if center is None:
-        center = ((y.values[0] + y.values[-1]) / 2, (x.values[0] + x.values[-1]) / 2)
+        center = (float(y.values[0] + y.values[-1]) / 2, float(x.values[0] + x.values[-1]) / 2)
     numbers: list[Any] = [*center, inner, *([] if outer is None else [outer])]
     numeric = all(isinstance(v, Real) and np.isfinite(float(v)) for v in numbers)
     if not numeric or len(numbers) != 3 + (outer is not None):

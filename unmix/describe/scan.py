@@ -202,10 +202,22 @@ def _to_file(
     return stored(path)
 
 
+def _values(block: Samples) -> Array:
+    """Return a block of detector pixels at all positions."""
+    shape, chunks = block.layout.map_shape, block.source.chunks
+    chunk = prod(min(c, n) for c, n in zip(chunks or (), shape, strict=False))
+    first = prod(s.stop - s.start for s in block.plan()[0])
+    if chunks is None or first >= chunk:
+        return block.to_array()
+    # tiles would cut chunks that hold much of a scan, and unpack each of them many times
+    rows = block.source.read(tuple(slice(0, n) for n in shape), None)
+    return block.xp.astype(rows, block.dtype, copy=True)  # it will be written over
+
+
 def _transformed(block: Samples, plane: HalfPlane, taper: str, output: ops.Output) -> Array:
     """Return the whole plane (..., k_y, k_x, *descriptor) of samples of one frame."""
     xp, size = block.xp, plane.index.size
-    values = xp.reshape(block.to_array(), (size, -1))
+    values = xp.reshape(_values(block), (size, -1))
     n_pixels = values.shape[1]
     images = ArraySource(xp.reshape(values, (*plane.index.shape, n_pixels)), (2, 0, 1), 1)
     spectra = SpectrumSource(WindowStack(images, plane.fft_shape), plane, taper, output, None)

@@ -47,7 +47,7 @@ def read_zarr(path: Path, name: str | None) -> Opened:
             name = next(iter(images))  # of several resolutions the first is the full one
         shapes = {k: tuple(a.shape) for k, a in found.items() if a.dtype.kind in "iufcb"}
         chosen = choose(path, name and name.strip("/"), shapes)
-        array = _safe(path, found[chosen])
+        array = found[chosen]
         if chosen in images:
             axes, scales = images[chosen]
         else:
@@ -62,18 +62,6 @@ def read_zarr(path: Path, name: str | None) -> Opened:
     return Opened(data, version, axes, scales)
 
 
-def _safe(path: Path, array: Any) -> Any:
-    """Return an array unless reading it would run what is in the file."""
-    about = array.metadata.to_dict()
-    coders = [about.get(key) for key in ("filters", "compressor", "codecs")]
-    if "pickle" in str(coders).lower():
-        raise FileError(
-            f"{path} holds pickled Python objects; expected plain numbers: reading a pickle can "
-            "run any code, so unmix never does; write it with another codec where it was made"
-        )
-    return array
-
-
 def _axes(array: Any, chosen: str, found: dict[str, Any]) -> tuple[str | None, dict[int, Axis]]:
     """Read names of axes and the arrays of coordinates beside the data, as xarray writes them."""
     names = getattr(array.metadata, "dimension_names", None)
@@ -84,7 +72,7 @@ def _axes(array: Any, chosen: str, found: dict[str, Any]) -> tuple[str | None, d
         beside = found.get(f"{folder}/{name}".strip("/"))
         if beside is None or beside.shape != (n,) or beside.dtype.kind not in "iuf":
             continue
-        values = np.asarray(_safe(Path(name), beside)[:], dtype=np.float64)
+        values = np.asarray(beside[:], dtype=np.float64)
         if np.isfinite(values).all():
             scales[i] = Axis("", values, str(beside.attrs.get("units", "")))
     said = array.attrs.get("axes")  # ours: with a bar between map and descriptor
