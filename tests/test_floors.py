@@ -17,13 +17,16 @@ ROOT = Path(unmix.__file__).parent
 FLOORS: list[set[str]] = [
     {"_typing", "_errors"},
     {"_arrays", "config"},
-    {"_dispatch", "_record", "_axes", "_fft_shape"},
+    {"_dispatch", "_record", "_axes", "_fft_shape", "_write"},
     {"ops"},
     {"_declines"},
     {"host", "cuda"},
     {"routes", "layout"},
     {
         "_sources",
+        "_chunks",
+        "_binning",
+        "_stored",
         "_fold",
         "_samples",
         "_normalize",
@@ -195,7 +198,7 @@ def test_no_module_imports_itself_in_a_circle():
 
 def test_functions_import_only_what_the_package_declares():
     declared = {"scipy", "threadpoolctl", "tqdm", "click", "array_api_compat", "cupy"}
-    optional = {"matplotlib", "PIL", "h5py", "tifffile", "rsciio", "dask", "numba", "torch"}
+    optional = {"matplotlib", "PIL", "h5py", "tifffile", "rsciio", "zarr", "dask", "numba", "torch"}
     found = set().union(*(roots(of_file(path, everywhere=True)) for path in MODULES))
     strangers = found - {"unmix", "numpy"} - set(sys.stdlib_module_names) - declared - optional
     assert not strangers, "name the library in pyproject.toml"

@@ -20,7 +20,8 @@ import tifffile
 from PIL import Image
 
 import unmix as um
-from unmix.io import _hdf5, _model, _opened, _pictures, _rosetta, _tiff_scale, _write
+from unmix import _write
+from unmix.io import _hdf5, _model, _opened, _pictures, _rosetta, _tiff_scale
 
 RNG = np.random.default_rng(0)
 FRAMES = RNG.integers(0, 60_000, (5, 24, 34)).astype(np.uint16)

@@ -31,7 +31,7 @@ from ._results import Clusters, Endmembers, PrincipalComponents, Unmixing
 from ._samples import Samples
 from ._tiles import Tile
 from .decompose import abundances, kmeans, nfindr, pca
-from .describe import window_fft
+from .describe import detector_mask, scan_fft, virtual_image, window_fft
 from .sampling import overlap_add, sliding_windows
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ __all__ = [
     "Unmixing",
     "abundances",
     "config",
+    "detector_mask",
     "explain",
     "fold",
     "io",
@@ -106,7 +107,9 @@ __all__ = [
     "routes",
     "samples",
     "save",
+    "scan_fft",
     "sliding_windows",
     "synthetic",
+    "virtual_image",
     "window_fft",
 ]

@@ -14,7 +14,7 @@ from ._axes import Axis
 from ._errors import BackendError, DataError, DTypeError, ParameterError, ShapeError
 from ._record import Record, fingerprint
 from ._samples import Samples
-from ._sources import ArraySource, in_memory
+from ._sources import ArraySource, in_memory, stored_source
 from ._typing import Array
 from .layout import Layout
 
@@ -118,15 +118,9 @@ def samples(
         "pitch": pitches,
         "units": [str(u) for u in unit],
     }
-    chunks = getattr(array, "chunks", None)
+    make = ArraySource if loaded else stored_source
     return Samples(
-        source=ArraySource(
-            array,
-            order,
-            len(places),
-            in_memory=loaded,
-            chunks=tuple(chunks[i] for i in places) if chunks and not loaded else None,
-        ),
+        source=make(array, order, len(places)),
         layout=Layout(axes[: len(places)], axes[len(places) :]),
         record=Record().then("samples", parameters, data=fingerprint(array)),
         nonnegative=True if _kind(array) == "u" else None,

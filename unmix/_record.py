@@ -18,7 +18,7 @@ from ._arrays import device_of, is_array, namespace_name, namespace_of, to_host
 from ._errors import FileError
 from ._typing import Array, HostArray
 
-DESCRIBING = ("window_fft", "transform", "normalize")
+DESCRIBING = ("window_fft", "scan_fft", "virtual_image", "bin", "transform", "normalize")
 """Operations that give values another meaning."""
 
 CHOOSING = ("keep", "where", "features")

@@ -11,6 +11,7 @@ import numpy as np
 from . import config, ops
 from ._arrays import as_float, from_host, is_array, namespace_of, to_host
 from ._axes import Axis, describe_axes, normal_slices
+from ._binning import binned, crop_source
 from ._errors import BackendError, DTypeError, ParameterError, ShapeError
 from ._fold import map_rows
 from ._normalize import scaler
@@ -98,7 +99,13 @@ class Samples:
         """Return the blocks of the map that are read one at a time."""
         row = self.layout.n_features * 8
         n = config.tile_bytes() // max(self.source.bytes_per_sample, row, 1)
-        blocks = plan_blocks(self.layout.map_shape, self.source.chunks, max(1, n))
+        blocks = plan_blocks(
+            self.layout.map_shape,
+            self.source.chunks,
+            max(1, n),
+            phase=self.source.phase,
+            largest_chunk=n * (4 if str(self.dtype).endswith("32") else 2),
+        )
         mask = self.layout.mask
         return blocks if mask is None else [b for b in blocks if mask[b].any()]
 
@@ -183,6 +190,7 @@ class Samples:
             tuple(range(rows.ndim)),
             rows.ndim - 1,
             chunks=self.source.chunks,
+            phase=self.source.phase,
             weighted=self.layout.multiplicity is not None,
             kept_from=self.source.bytes_per_sample,
         )
@@ -246,11 +254,17 @@ class Samples:
         key = key if isinstance(key, tuple) else (key,)
         slices, dropped = normal_slices(key, self.shape)
         n = len(self.layout.map_axes)
+        cropped = None
+        if self.layout.index is None:
+            cropped = crop_source(self.source, slices, dropped)
         layout = self.layout.select_map(slices[:n], tuple(i for i in dropped if i < n))
         features = None
         if self.layout.descriptor_axes:
             inner = tuple(i - n for i in dropped if i >= n)
             layout, features = layout.crop_entries(slices[n:], inner)
+        if cropped is not None:
+            record = self.record.then("__getitem__", {"key": key})
+            return replace(self, source=cropped, layout=layout, record=record)
         return self._selected(
             slices[:n],
             tuple(i for i in dropped if i < n),
@@ -259,6 +273,41 @@ class Samples:
             "__getitem__",
             {"key": key},
         )
+
+    def bin(self, *, how: str = "sum", **factors: int) -> Samples:
+        """Bin axes by name: join neighbouring entries.
+
+        Parameters
+        ----------
+        how : {"sum", "mean"}
+            Add what is joined, or average it.
+        **factors : int
+            How many entries become one, such as ``det_y=2, det_x=2``. Entries at the end that do
+            not fill a bin are left out; the record says how many.
+
+        Returns
+        -------
+        Samples
+            Coordinates are the centres of the bins. Values are in the computing type: float32 for
+            integers of up to 16 bits, else float64, which no sum of them overflows.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such axis, or a factor is no whole number from 1 to the axis' size.
+        ShapeError
+            If samples or entries are left out along the axes, or share features as those of spectra
+            do.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import unmix as um
+        >>> scan = um.samples(np.ones((8, 9, 32, 32), np.uint16), 2)
+        >>> scan.bin(scan_x=2, det_y=4, det_x=4)
+        <Samples scan_y 8 x scan_x 4 (px) | det_y 8 x det_x 8 (px), float32, numpy>
+        """
+        return binned(self, factors, how)
 
     def crop(self, **bounds: tuple[float, float]) -> Samples:
         """Crop axes by name to a range of their coordinates, both ends included.

@@ -6,12 +6,13 @@ A source reads one block of the map at a time. Sources know no axes and no recor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from ._arrays import as_float, device_of, from_host, is_array, namespace_of
+from ._chunks import ChunkCache
 from ._errors import DataError
 from ._typing import Array, HostArray, Slices
 
@@ -31,6 +32,10 @@ class Source(Protocol):
     def chunks(self) -> tuple[int, ...] | None:
         """Sizes along the map axes in which the data is stored, if in chunks."""
 
+    @property
+    def phase(self) -> tuple[int, ...] | None:
+        """How far into its chunk the first sample lies, along the map axes; None for not at all."""
+
     def read(self, where: Slices, kept: HostArray | None) -> Array:
         """Return the rows (b, n_features) of a block, or those at positions ``kept`` in it."""
 
@@ -47,17 +52,21 @@ class ArraySource:
     array : array
         Map axes and descriptor axes in the order ``axes`` says.
     axes : tuple of int
-        Map axes first, then descriptor axes.
+        Map axes first, then descriptor axes. An axis that is not named has one entry in ``part``.
     n_map : int
         Number of map axes.
     in_memory : bool
         Whether ``array`` is one of an Array API namespace, whose values were checked at the door.
-    chunks : tuple of int, optional
-        Chunk sizes along the map axes.
+    chunks, phase : tuple of int, optional
+        Chunk sizes along the map axes, and how far into its chunk the first sample lies.
     weighted : bool
         Whether rows were multiplied by the weights of their layout already.
     kept_from : int, optional
         Memory per sample of the source that was kept here: tiles, and so all bits, stay.
+    part : tuple of slice, optional
+        The block of ``array``, one forward slice for each of its axes. None: all of it.
+    cache : ChunkCache, optional
+        Reads an array that is stored in chunks.
     """
 
     array: Any
@@ -65,8 +74,11 @@ class ArraySource:
     n_map: int
     in_memory: bool = True
     chunks: tuple[int, ...] | None = None
+    phase: tuple[int, ...] | None = None
     weighted: bool = False
     kept_from: int | None = None
+    part: Slices | None = None
+    cache: ChunkCache | None = None
 
     @property
     def like(self) -> Array:
@@ -78,20 +90,74 @@ class ArraySource:
     def bytes_per_sample(self) -> int:
         if self.kept_from is not None:
             return self.kept_from
-        entries = int(np.prod([self.array.shape[a] for a in self.axes[self.n_map :]], initial=1))
-        return entries * 16
+        entries = [len(self._along(a)) for a in self.axes[self.n_map :]]
+        return int(np.prod(entries, initial=1)) * 16
+
+    def _along(self, axis: int) -> range:
+        """Positions in the array of the entries along one of its axes."""
+        whole = range(self.array.shape[axis])
+        return whole if self.part is None else whole[self.part[axis]]
+
+    @property
+    def entry_chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Chunk sizes along the descriptor axes, and how far into its chunk the first entry is."""
+        if self.cache is None:
+            return None
+        axes = self.axes[self.n_map :]
+        sizes = tuple(self.cache.chunks[a] for a in axes)
+        return sizes, tuple(self._along(a)[0] % c for a, c in zip(axes, sizes, strict=True))
+
+    def cropped(self, slices: Slices, dropped: tuple[int, ...]) -> ArraySource | None:
+        """Return the source of a block, which reads no more than that.
+
+        Parameters
+        ----------
+        slices : tuple of slice
+            One forward slice per map axis and per descriptor axis.
+        dropped : tuple of int
+            Those of them that go.
+
+        Returns
+        -------
+        ArraySource or None
+            None where rows are packed or were kept from another table.
+        """
+        if self.kept_from is not None or len(slices) != len(self.axes):
+            return None
+        part = list(self.part or [slice(0, n, 1) for n in self.array.shape])
+        for axis, s in zip(self.axes, slices, strict=True):
+            part[axis] = as_slice(self._along(axis)[s])
+        left = [i for i in range(len(slices)) if i not in dropped]
+        n_map = sum(i < self.n_map for i in left)
+        chunks = phase = None
+        if self.chunks is not None:
+            starts = self.phase or (0,) * self.n_map
+            cut = [
+                (max(1, c // s.step), (p + s.start) % c // s.step)
+                for c, p, s in zip(self.chunks, starts, slices, strict=False)
+            ]
+            chunks, phase = zip(*(cut[i] for i in left[:n_map]), strict=True) if n_map else ((), ())
+        axes = tuple(self.axes[i] for i in left)
+        return replace(self, axes=axes, n_map=n_map, chunks=chunks, phase=phase, part=tuple(part))
 
     def block(self, where: Slices) -> Array:
         """Return a block as (*block_shape, *descriptor_shape)."""
-        place: list[slice] = [slice(None)] * len(self.axes)
+        place = list(self.part or [slice(None)] * len(self.array.shape))
         for axis, s in zip(self.axes, where, strict=False):
-            place[axis] = s
-        part = self.array[tuple(place)]
+            place[axis] = s if self.part is None else as_slice(self._along(axis)[s])
+        if self.cache is not None:
+            part = self.cache.read(self.array, tuple(place))
+        else:
+            part = self.array[tuple(place)]
         if not self.in_memory:
             part = np.asarray(part)
-        if self.axes == tuple(range(len(self.axes))):
+        if self.axes == tuple(range(part.ndim)):
             return part
-        return namespace_of(part).permute_dims(part, self.axes)
+        xp = namespace_of(part)
+        gone = tuple(a for a in range(part.ndim) if a not in self.axes)
+        rest = [a for a in range(part.ndim) if a in self.axes]
+        part = xp.squeeze(part, axis=gone) if gone else part
+        return xp.permute_dims(part, tuple(rest.index(a) for a in self.axes))
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
         block = self.block(where)
@@ -109,10 +175,12 @@ class ArraySource:
         bad = np.argwhere(~np.isfinite(rows))
         row, entry = bad[0]
         inside = np.unravel_index(row if kept is None else kept[row], shape[: self.n_map])
+        place = {a: self._along(a)[0] for a in range(len(self.array.shape))}
         along = zip(self.axes, where, inside, strict=False)
-        place = {axis: (s.start or 0) + int(i) * (s.step or 1) for axis, s, i in along}
+        place |= {axis: self._along(axis)[s][i] for axis, s, i in along}
         entries = np.unravel_index(entry, shape[self.n_map :])
-        place |= zip(self.axes[self.n_map :], map(int, entries), strict=True)
+        both = zip(self.axes[self.n_map :], entries, strict=True)
+        place |= {axis: self._along(axis)[i] for axis, i in both}
         raise DataError(
             f"the data holds {len(bad)} values that are NaN or infinite in one block, the first at "
             f"{tuple(place[a] for a in sorted(place))}; expected finite numbers: crop them "
@@ -121,6 +189,21 @@ class ArraySource:
 
     def prepare(self) -> None:
         pass
+
+
+def stored_source(array: Any, axes: tuple[int, ...], n_map: int) -> ArraySource:
+    """Return the source of anything that slices and is no array in memory."""
+    chunks = getattr(array, "chunks", None)
+    if chunks is None:
+        return ArraySource(array, axes, n_map, in_memory=False)
+    along = tuple(chunks[a] for a in axes[:n_map])
+    cache = ChunkCache(tuple(chunks))
+    return ArraySource(array, axes, n_map, in_memory=False, chunks=along, cache=cache)
+
+
+def as_slice(positions: range) -> slice:
+    """Return the slice of these positions; its end is not carried past the array's by a step."""
+    return slice(positions.start, positions[-1] + 1, positions.step)
 
 
 def flat_rows(block: Array, n_map: int, kept: HostArray | None) -> Array:
@@ -145,6 +228,7 @@ class Selected:
     """Map axes of the parent that are gone."""
     features: HostArray | None = None
     chunks: tuple[int, ...] | None = None
+    phase: tuple[int, ...] | None = None
 
     @property
     def like(self) -> Array:
@@ -162,8 +246,7 @@ class Selected:
                 inner = range(n)[s]
                 if axis not in self.dropped:
                     inner = inner[next(asked)]
-                # not inner.stop, which a step may carry past the end
-                place.append(slice(inner.start, inner[-1] + 1, inner.step))
+                place.append(as_slice(inner))
             where = tuple(place)
         rows = self.parent.read(where, kept)
         if self.features is None:
@@ -199,6 +282,10 @@ class Mapped:
     @property
     def chunks(self) -> tuple[int, ...] | None:
         return self.parent.chunks
+
+    @property
+    def phase(self) -> tuple[int, ...] | None:
+        return self.parent.phase
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
         rows = as_float(self.parent.read(where, kept))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -64,25 +66,48 @@ def write_rows(out: Array, tile: Tile, rows: Array) -> None:
 
 
 def plan_blocks(
-    shape: tuple[int, ...], chunks: tuple[int, ...] | None, n_samples: int
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...] | None,
+    n_samples: int,
+    *,
+    phase: tuple[int, ...] | None = None,
+    largest_chunk: int = 0,
 ) -> list[Slices]:
-    """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in."""
+    """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in.
+
+    Parameters
+    ----------
+    shape, chunks : tuple of int
+        Sizes along the map axes of the map and of its chunks; None where it has none.
+    n_samples : int
+        Samples of a block at the most; but a chunk of up to ``largest_chunk`` stays whole.
+    phase : tuple of int, optional
+        How far into its chunk the first sample lies.
+    largest_chunk : int
+        As above.
+    """
     sizes = list(chunks or (1,) * len(shape))
-    sizes = [min(c, n) for c, n in zip(sizes, shape, strict=True)]
-    for axis in range(len(shape)):  # a chunk larger than a tile is cut along its slow axes
-        rest = int(np.prod(sizes, initial=1)) // sizes[axis]
-        sizes[axis] = max(1, min(sizes[axis], n_samples // max(rest, 1)))
+
+    def others(axis: int) -> int:
+        clipped = [min(c, n) for c, n in zip(sizes, shape, strict=True)]
+        return prod(clipped) // clipped[axis]
+
+    one = prod(min(c, n) for c, n in zip(sizes, shape, strict=True))
+    if one <= largest_chunk:
+        n_samples = max(n_samples, one)
+    for axis, n in enumerate(shape):  # a chunk larger than a tile is cut along its slow axes
+        most = n_samples // others(axis)
+        if min(sizes[axis], n) > most:
+            sizes[axis] = max(1, most)
     for axis in reversed(range(len(shape))):  # grow in whole chunks, fast axes first
-        rest = int(np.prod(sizes, initial=1)) // sizes[axis]
-        most = max(sizes[axis], n_samples // rest // sizes[axis] * sizes[axis])
-        sizes[axis] = min(shape[axis], most)
+        most = n_samples // others(axis)
+        sizes[axis] = max(sizes[axis], most // sizes[axis] * sizes[axis])
         if sizes[axis] < shape[axis]:
             break
-    cuts = [
-        [slice(i, min(i + size, n)) for i in range(0, n, size)]
-        for n, size in zip(shape, sizes, strict=True)
-    ]
+    first = phase or (0,) * len(shape)
     blocks: list[Slices] = [()]
-    for along in cuts:
+    for n, size, p in zip(shape, sizes, first, strict=True):
+        ends = [*range(size - p % size, n, size), n]
+        along = [slice(i, j) for i, j in itertools.pairwise([0, *ends])]
         blocks = [(*b, s) for b in blocks for s in along]
     return blocks

@@ -102,6 +102,7 @@ class WindowSource:
 
     image: ImageBlocks
     chunks: tuple[int, ...] | None = None
+    phase: tuple[int, ...] | None = None
 
     @property
     def like(self) -> Array:
@@ -130,6 +131,7 @@ class SpectrumSource:
     output: ops.Output
     impl: str | None
     chunks: tuple[int, ...] | None = None
+    phase: tuple[int, ...] | None = None
 
     @property
     def like(self) -> Array:

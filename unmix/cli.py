@@ -171,7 +171,8 @@ def _terminated() -> Iterator[None]:
 def _run(job: Job) -> None:
     import unmix as um
 
-    from .io import _text, _write
+    from . import _write
+    from .io import _text
 
     if find_spec("matplotlib") is None:
         raise FileError(

@@ -19,12 +19,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sliding_windows": sampling.sliding_windows,
     "overlap_add": sampling.overlap_add,
     "window_fft": describe.window_fft,
+    "scan_fft": describe.scan_fft,
+    "virtual_image": describe.virtual_image,
     "pca": decompose.pca,
     "nfindr": decompose.nfindr,
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
 }
-METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
+METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "keep")
 SOURCES = ("samples", "open")
 FITS = ("pca", "nfindr", "abundances", "kmeans")
 """Steps that turn samples into a model."""

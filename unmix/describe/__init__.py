@@ -1,5 +1,7 @@
-"""What samples are described by: the spectra of windows."""
+"""What samples are described by: spectra of windows and of scans, virtual detectors."""
 
+from .detectors import detector_mask, virtual_image
 from .fft import window_fft
+from .scan import scan_fft
 
-__all__ = ["window_fft"]
+__all__ = ["detector_mask", "scan_fft", "virtual_image", "window_fft"]

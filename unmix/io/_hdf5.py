@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import zlib
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._axes import Axis
+from .._chunks import pieces
 from .._errors import FileError
+from .._typing import HostArray
 from ._opened import FileArray, Opened, choose, library, unreadable
 
-CHUNK_CACHE = 32 << 20
-"""Bytes of unpacked chunks that are kept: what neighbouring blocks share is unpacked once."""
-
-CACHE_SLOTS = 10_007
+UNPACKED = ({"gzip"}, {"gzip", "shuffle"})
+"""Filters that are undone here, by any number of threads; HDF5's own library lets in only one."""
 
 
 def read_hdf5(path: Path, name: str | None) -> Opened:
@@ -25,7 +30,7 @@ def read_hdf5(path: Path, name: str | None) -> Opened:
     with contextlib.suppress(ImportError):
         import_module("hdf5plugin")  # more compressions, where it is installed
     try:
-        file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE, rdcc_nslots=CACHE_SLOTS)
+        file = h5py.File(path, "r", rdcc_nbytes=0)  # shared chunks are kept by who reads
     except (OSError, RuntimeError) as error:
         raise unreadable(path, "an HDF5 file", error) from error
     try:
@@ -35,7 +40,7 @@ def read_hdf5(path: Path, name: str | None) -> Opened:
             "an HDF5 file",
             dataset.shape,
             dataset.dtype,
-            dataset.__getitem__,
+            _reader(dataset),
             chunks=dataset.chunks,
             close=file.close,
         )
@@ -46,6 +51,55 @@ def read_hdf5(path: Path, name: str | None) -> Opened:
     except Exception as error:  # damage inside of the file shows anywhere
         file.close()
         raise unreadable(path, "an HDF5 file", error) from error
+
+
+def _reader(dataset: Any) -> Callable[[Any], Any]:
+    """Return the function that reads a block."""
+    filters = _filters(dataset)
+    if filters in UNPACKED:
+        return partial(_inflated, dataset, "shuffle" in filters)
+    read: Callable[[Any], Any] = dataset.__getitem__
+    return read
+
+
+def _filters(dataset: Any) -> set[str]:
+    """Return the names of the filters that a data set's chunks went through."""
+    plist = dataset.id.get_create_plist()
+    known = {1: "gzip", 2: "shuffle"}  # HDF5's own numbers
+    numbers = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    return {known.get(number, str(number)) for number in numbers}
+
+
+def _inflated(dataset: Any, shuffled: bool, where: Any) -> HostArray:
+    """Read a block chunk by chunk; nothing but the reading of packed bytes is one at a time."""
+    along = [
+        list(pieces(s, c, n)) for s, c, n in zip(where, dataset.chunks, dataset.shape, strict=True)
+    ]
+    out = np.empty([axis[-1][1].stop for axis in along], dataset.dtype)
+    for chunk in itertools.product(*along):
+        number, place, part, _ = zip(*chunk, strict=True)
+        start = tuple(i * c for i, c in zip(number, dataset.chunks, strict=True))
+        out[place] = _unpack(dataset, start, shuffled)[part]
+    return out
+
+
+def _unpack(dataset: Any, start: tuple[int, ...], shuffled: bool) -> HostArray:
+    """Return one chunk, of full size also at the end of an axis."""
+    ends = zip(start, dataset.chunks, dataset.shape, strict=True)
+    try:
+        skipped, raw = dataset.id.read_direct_chunk(start)
+    except (OSError, RuntimeError):  # never written, or damaged: its own library knows
+        skipped = 1
+    if skipped:
+        whole = tuple(slice(a, min(a + c, n)) for a, c, n in ends)
+        return np.asarray(dataset[whole])
+    size = dataset.dtype.itemsize
+    unpacked = zlib.decompress(raw, bufsize=prod(dataset.chunks) * size)
+    plain = np.frombuffer(unpacked, np.uint8)
+    if shuffled:  # first bytes of all values, then second bytes
+        plain = np.ascontiguousarray(plain.reshape(size, -1).T)
+    chunk: HostArray = plain.view(dataset.dtype).reshape(dataset.chunks)
+    return chunk
 
 
 def _numeric(h5py: Any, file: Any, name: str | None) -> dict[str, tuple[int, ...]]:

@@ -19,10 +19,10 @@ from .._errors import FileError, ParameterError
 from .._record import Record
 from .._results import Unmixing
 from .._typing import HostArray
+from .._write import new_file
 from ..layout import Layout, WindowGrid
 from ._numpy import MODEL, read_member
 from ._opened import unreadable
-from ._write import new_file
 
 VERSION = 1
 """Of the file format; files of a later one are refused."""

@@ -17,6 +17,7 @@ from ._opened import Opened
 from ._pictures import read_picture
 from ._rosetta import read_rosetta, readers
 from ._tiff import read_tiff
+from ._zarr import is_zarr, read_zarr
 
 DEFAULT_AXES = {2: "y x", 3: "frame y x", 4: "scan_y scan_x | det_y det_x"}
 """Number of axes -> their names, where the file has none."""
@@ -33,6 +34,7 @@ READERS: dict[str, Callable[[Path, str | None], Opened]] = {
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
     ".hdf": read_hdf5,
+    ".zarr": read_zarr,
 }
 """Extension -> reader; all others go to rosettasciio."""
 
@@ -45,10 +47,11 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None) -> Samples:
     Parameters
     ----------
     path : str or path-like
-        ``.npy``, ``.npz``, ``.tif``, ``.png``, ``.jpg``, ``.bmp``, ``.h5`` / ``.hdf5``, and where
-        rosettasciio is installed what it reads (``.dm3``, ``.dm4``, ``.emd``, ``.mrc``, ``.hspy``,
-        ``.blo``, ``.ser`` ...). Of a file with several data sets, name one after two colons:
-        ``"scan.h5::/entry/data"``, ``"all.npz::image"``.
+        ``.npy``, ``.npz``, ``.tif``, ``.png``, ``.jpg``, ``.bmp``, ``.h5`` / ``.hdf5``, a zarr
+        folder (version 2 or 3, OME-Zarr too), and where rosettasciio is installed what it reads
+        (``.dm3``, ``.dm4``, ``.emd``, ``.mib``, ``.mrc``, ``.hspy``, ``.blo``, ``.ser`` ...). Of a
+        file with several data sets, name one after two colons: ``"scan.h5::/entry/data"``,
+        ``"scan.zarr::entry/data"``, ``"all.npz::image"``.
     axes : str, optional
         Names of the file's axes, slow to fast, with a bar between map and descriptor:
         ``"frame y x"``, ``"scan_y scan_x | det_y det_x"``, ``"y x | bin"``. Default: what the file
@@ -58,9 +61,10 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None) -> Samples:
     Returns
     -------
     Samples
-        With the axes' coordinates and units where the file has them. ``.npy``, uncompressed
-        ``.tif``, HDF5 and most of rosettasciio's formats are read block by block when values are
-        asked for; pictures and ``.npz`` are read at once.
+        With the axes' coordinates and units where the file has them. ``.npy``, ``.tif``,
+        HDF5, zarr and most of rosettasciio's formats are read block by block, along their chunks,
+        when values are asked for; pictures, ``.npz`` and small compressed ``.tif`` are read at
+        once.
 
     Raises
     ------
@@ -118,8 +122,8 @@ def _find(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
         file = Path(before)
     if not file.exists():
         raise FileError(f"there is no file {file}; check its name and the folder ({Path.cwd()})")
-    if file.is_dir() and file.suffix != ".zspy":
-        raise FileError(f"{file} is a folder; expected a file: name one file in it")
+    if file.is_dir() and file.suffix != ".zspy" and not is_zarr(file):
+        raise FileError(f"{file} is a folder; expected a file or a zarr store: name one in it")
     if file.is_file() and file.stat().st_size == 0:
         raise FileError(f"{file} is empty (0 bytes); expected data: copy or export it again")
     return file, name
@@ -134,6 +138,8 @@ def _reader(file: Path) -> Callable[[Path, str | None], Opened]:
         )
     if suffix in READERS:
         return READERS[suffix]
+    if file.is_dir() and suffix != ".zspy":
+        return read_zarr
     if readers(suffix):
         return read_rosetta
     raise FileError(

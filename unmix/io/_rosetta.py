@@ -137,7 +137,9 @@ def _sliceable(data: Any, path: Path) -> Any:
         raise FileError(
             f"{path} holds a {type(data).__name__}; expected a dense array of equal rows"
         )
-    chunks = tuple(max(along) for along in data.chunks)
+    # a grid of equal chunks, but for the last ones
+    even = all(set(along[:-1]) <= {along[0]} and along[-1] <= along[0] for along in data.chunks)
+    chunks = tuple(along[0] for along in data.chunks) if even else None
     return FileArray(
         path,
         f"a {path.suffix} file",

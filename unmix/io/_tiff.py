@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,11 +112,10 @@ def _array(tif: Any, series: Any, path: Path) -> Any:
     plain = series.axes[1:] == "YX" and len(pages) == series.shape[0] and all(pages)
     if not plain or series.nbytes <= config.current_budget() // 4:
         return series.asarray()
-    lock = threading.Lock()
+    tif.filehandle.set_lock(True)  # the file has one position; pages are unpacked side by side
 
     def read(key: tuple[slice, ...]) -> Any:
-        with lock:  # the file has one position
-            return np.stack([page.asarray()[key[1:]] for page in pages[key[0]]])
+        return np.stack([page.asarray(maxworkers=1)[key[1:]] for page in pages[key[0]]])
 
     chunks = (1, *series.shape[1:])
     return FileArray(

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from .._errors import FileError
+from ._errors import FileError
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -23,7 +23,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file under another name and rename it when it is whole; remove it after an error."""
     part = _beside(path, "part")
     try:
-        with part.open("xb") as stream:
+        with part.open("x+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

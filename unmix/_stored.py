@@ -1,0 +1,96 @@
+"""Results that are too large for memory: arrays in new files, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._axes import Axis
+from ._errors import FileError
+from ._typing import HostArray
+from ._write import new_file, new_folder
+
+DATA = "data"
+"""Name of the array in a zarr group, beside the coordinates of its axes."""
+
+
+@contextmanager
+def new_array(
+    path: Path, dtype: Any, axes: tuple[Axis, ...], n_map: int, chunks: tuple[int, ...]
+) -> Iterator[Any]:
+    """Write an array block by block; it gets its name when all of it is there.
+
+    Parameters
+    ----------
+    path : Path
+        ``.npy``, or ``.zarr``, which holds the axes too.
+    dtype : dtype
+        NumPy's.
+    axes : tuple of Axis
+        Map axes and descriptor axes.
+    n_map : int
+        Number of map axes.
+    chunks : tuple of int
+        Of ``.zarr``: blocks that are written at a time must hold whole chunks.
+    """
+    if path.exists():
+        raise FileError(f"{path} is there already; expected the name of a new file")
+    shape = tuple(a.size for a in axes)
+    if path.suffix == ".npy":
+        with new_file(path) as stream:
+            header = np.lib.format.header_data_from_array_1_0(np.empty(0, dtype))
+            np.lib.format.write_array_header_2_0(stream, {**header, "shape": shape})
+            yield _mapped(stream, dtype, shape)
+    elif path.suffix == ".zarr":
+        with new_folder(path) as folder:
+            yield _zarr_array(folder, dtype, axes, n_map, chunks)
+    else:
+        raise FileError(f"out is {path}; expected a name that ends in .npy or .zarr")
+
+
+def _mapped(stream: Any, dtype: Any, shape: tuple[int, ...]) -> HostArray:
+    start, size = stream.tell(), int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if hasattr(os, "posix_fallocate"):  # a full disk is an error now, and no bus error later
+        os.posix_fallocate(stream.fileno(), 0, start + size)
+    return np.memmap(stream, dtype, "r+", offset=start, shape=shape)
+
+
+def _zarr_array(
+    folder: Path, dtype: Any, axes: tuple[Axis, ...], n_map: int, chunks: tuple[int, ...]
+) -> Any:
+    try:
+        import zarr
+    except ImportError:
+        raise FileError(
+            'a .zarr file needs zarr, which is not installed: pip install "unmix[io]"'
+        ) from None
+    group = zarr.open_group(str(folder), mode="a")
+    for axis in axes:
+        values = group.create_array(axis.name, data=axis.values, dimension_names=[axis.name])
+        values.attrs["units"] = axis.units
+    names = [a.name for a in axes]
+    array = group.create_array(
+        DATA,
+        shape=tuple(a.size for a in axes),
+        chunks=chunks,
+        dtype=dtype,
+        compressors=None,  # noise does not shrink
+        dimension_names=names,
+    )
+    parts = [" ".join(names[:n_map]), " ".join(names[n_map:])]
+    array.attrs["axes"] = " | ".join(p for p in parts if p)
+    return array
+
+
+def stored(path: Path) -> Any:
+    """Return what `new_array` wrote, to be read block by block."""
+    if path.suffix == ".npy":
+        return np.load(path, mmap_mode="r")
+    import zarr
+
+    return zarr.open_group(str(path), mode="r")[DATA]
