@@ -13,7 +13,7 @@ import pytest
 import unmix as um
 
 ROOT = Path(um.__file__).parent
-APART = ("io", "plot", "ops", "host", "cuda", "synthetic", "cli.py", "reading.py")
+APART = ("_executors", "io", "plot", "ops", "host", "cuda", "synthetic", "cli.py", "reading.py")
 """Modules with tests of their own for what they say."""
 
 RNG = np.random.default_rng(0)
@@ -48,6 +48,13 @@ def strict(values, device=None):
     return array_api_strict.asarray(values, device=device)
 
 
+def unknown_sizes(values):
+    import dask.array as da
+
+    table = da.from_array(values)
+    return table[table[:, 0] > 0.5]
+
+
 def run(record, data=IMAGE):
     return um.Pipeline.from_record(record).run(data)
 
@@ -59,6 +66,22 @@ def budget(n):
 
 # What is called, which error comes, and what its text says, in this order.
 CASES = {
+    # devices and dask
+    "another device": (
+        lambda: um.samples(TABLE, 1).on("tpu"),
+        um.ParameterError,
+        ("device is 'tpu'", "expected 'cuda'"),
+    ),
+    "samples of a namespace that moves its own": (
+        lambda: um.samples(strict(TABLE), 1).on("cuda"),
+        um.BackendError,
+        ("of array_api_strict", "move the array to the GPU before making samples"),
+    ),
+    "a dask array of unknown sizes": (
+        lambda: um.samples(unknown_sizes(TABLE), 1),
+        um.ShapeError,
+        ("(nan, 5)", "expected known sizes", "call its compute_chunk_sizes()"),
+    ),
     # images
     "an image of lists": (
         lambda: um.sliding_windows([[1, 2], [3, 4]], 1, 1),

@@ -6,18 +6,21 @@ A source reads one block of the map at a time. Sources know no axes and no recor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from ._arrays import as_float, device_of, from_host, is_array, namespace_of
+from ._arrays import as_float, device_of, from_host, is_array, is_dask, namespace_of, to_host
 from ._errors import DataError
-from ._typing import Array, HostArray, Slices
+from ._typing import Array, Chunks, HostArray, Slices
 
 
 class Source(Protocol):
-    """Rows of a table, block by block."""
+    """Rows of a table, block by block.
+
+    Below every source lies one leaf, which reads an array, once for each block that is asked for.
+    """
 
     @property
     def like(self) -> Array:
@@ -28,7 +31,7 @@ class Source(Protocol):
         """Memory that one sample takes while its row is made."""
 
     @property
-    def chunks(self) -> tuple[int, ...] | None:
+    def chunks(self) -> Chunks | None:
         """Sizes along the map axes in which the data is stored, if in chunks."""
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
@@ -36,6 +39,9 @@ class Source(Protocol):
 
     def prepare(self) -> None:
         """Compute what every block needs (statistics over all samples), once."""
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        """Return the same table on ``change(leaf)`` in place of its leaf."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +58,8 @@ class ArraySource:
         Number of map axes.
     in_memory : bool
         Whether ``array`` is one of an Array API namespace, whose values were checked at the door.
-    chunks : tuple of int, optional
-        Chunk sizes along the map axes.
+    chunks : tuple, optional
+        Chunk sizes along the map axes: one for all chunks of an axis, or one for each.
     weighted : bool
         Whether rows were multiplied by the weights of their layout already.
     kept_from : int, optional
@@ -64,7 +70,7 @@ class ArraySource:
     axes: tuple[int, ...]
     n_map: int
     in_memory: bool = True
-    chunks: tuple[int, ...] | None = None
+    chunks: Chunks | None = None
     weighted: bool = False
     kept_from: int | None = None
 
@@ -72,6 +78,8 @@ class ArraySource:
     def like(self) -> Array:
         if self.in_memory:
             return self.array[:0, ...]
+        if is_dask(self.array):
+            return self.array._meta
         return np.empty(0, dtype=self.array.dtype)
 
     @property
@@ -81,32 +89,37 @@ class ArraySource:
         entries = int(np.prod([self.array.shape[a] for a in self.axes[self.n_map :]], initial=1))
         return entries * 16
 
-    def block(self, where: Slices) -> Array:
-        """Return a block as (*block_shape, *descriptor_shape)."""
+    def place(self, where: Slices) -> Slices:
+        """Return the part of the array, one slice for each of its axes, that holds a block."""
         place: list[slice] = [slice(None)] * len(self.axes)
         for axis, s in zip(self.axes, where, strict=False):
             place[axis] = s
-        part = self.array[tuple(place)]
-        if not self.in_memory:
-            part = np.asarray(part)
-        if self.axes == tuple(range(len(self.axes))):
-            return part
-        return namespace_of(part).permute_dims(part, self.axes)
+        return tuple(place)
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
-        block = self.block(where)
-        rows = flat_rows(block, self.n_map, kept)
+        return self.rows_of(self.array[self.place(where)], where, kept)
+
+    def rows_of(self, part: Any, where: Slices, kept: HostArray | None) -> Array:
+        """Return the rows of a block whose part of the array was read already."""
+        if is_dask(part):
+            part = part.compute()
+        if not in_memory(part):
+            part = np.asarray(part)
+        if self.axes != tuple(range(len(self.axes))):
+            part = namespace_of(part).permute_dims(part, self.axes)
+        rows = flat_rows(part, self.n_map, kept)
         if not self.in_memory:
-            self._require_finite(rows, block.shape, where, kept)
+            self._require_finite(rows, part.shape, where, kept)
         return rows
 
     def _require_finite(
-        self, rows: HostArray, shape: tuple[int, ...], where: Slices, kept: HostArray | None
+        self, rows: Array, shape: tuple[int, ...], where: Slices, kept: HostArray | None
     ) -> None:
         """Raise if the samples that take part hold NaN or infinity, and say where in the array."""
-        if rows.dtype.kind != "f" or np.isfinite(rows).all():
+        xp = namespace_of(rows)
+        if not xp.isdtype(rows.dtype, "real floating") or xp.all(xp.isfinite(rows)):
             return
-        bad = np.argwhere(~np.isfinite(rows))
+        bad = np.argwhere(~np.isfinite(to_host(rows)))
         row, entry = bad[0]
         inside = np.unravel_index(row if kept is None else kept[row], shape[: self.n_map])
         along = zip(self.axes, where, inside, strict=False)
@@ -121,6 +134,9 @@ class ArraySource:
 
     def prepare(self) -> None:
         pass
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)
 
 
 def flat_rows(block: Array, n_map: int, kept: HostArray | None) -> Array:
@@ -144,7 +160,7 @@ class Selected:
     dropped: tuple[int, ...] = ()
     """Map axes of the parent that are gone."""
     features: HostArray | None = None
-    chunks: tuple[int, ...] | None = None
+    chunks: Chunks | None = None
 
     @property
     def like(self) -> Array:
@@ -173,18 +189,21 @@ class Selected:
     def prepare(self) -> None:
         self.parent.prepare()
 
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return replace(self, parent=self.parent.rebuilt(change))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapped:
     """Rows of another table under a function that keeps their shape.
 
-    ``statistics``, where given, is called once, before the first block, and its answer goes to the
-    function beside the rows.
+    ``statistics``, where given, is called once with the parent, before the first block, and its
+    answer goes to the function beside the rows.
     """
 
     parent: Source
     function: Callable[..., Array]
-    statistics: Callable[[], Any] | None = None
+    statistics: Callable[[Source], Any] | None = None
     cache: list[Any] | None = None
     """Holds the statistics once they are known."""
 
@@ -197,7 +216,7 @@ class Mapped:
         return self.parent.bytes_per_sample
 
     @property
-    def chunks(self) -> tuple[int, ...] | None:
+    def chunks(self) -> Chunks | None:
         return self.parent.chunks
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
@@ -210,7 +229,82 @@ class Mapped:
     def prepare(self) -> None:
         self.parent.prepare()
         if self.cache is not None and self.statistics is not None and not self.cache:
-            self.cache.append(self.statistics())
+            self.cache.append(self.statistics(self.parent))
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        parent = self.parent.rebuilt(change)
+        if namespace_of(parent.like) is not namespace_of(self.parent.like):
+            # statistics lie where the rows do: there they are found again
+            return replace(self, parent=parent, cache=None if self.cache is None else [])
+        # what is known needs no samples to be found in, which may be many
+        return replace(self, parent=parent, statistics=None if self.cache else self.statistics)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """The rows of one block, read ahead: a leaf for the one tile that they were read for."""
+
+    rows: Array
+    like: Array
+    weighted: bool
+
+    @property
+    def bytes_per_sample(self) -> int:
+        return 0
+
+    @property
+    def chunks(self) -> None:
+        return None
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:  # noqa: ARG002
+        return self.rows
+
+    def prepare(self) -> None:
+        pass
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Uploaded:
+    """A leaf whose rows lie on a GPU, and its array on the host or in a file."""
+
+    host: ArraySource
+    like: Array
+
+    @property
+    def bytes_per_sample(self) -> int:
+        return self.host.bytes_per_sample
+
+    @property
+    def chunks(self) -> Chunks | None:
+        return self.host.chunks
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows were multiplied by weights already."""
+        return self.host.weighted
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        return from_host(self.host.read(where, kept), self.like)
+
+    def prepare(self) -> None:
+        pass
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)
+
+
+def upload(leaf: Source) -> Source:
+    """Return a leaf whose rows come to the current CUDA device."""
+    from .cuda.uploads import like_on_device, on_device
+
+    if not isinstance(leaf, ArraySource):
+        return leaf
+    if is_dask(leaf.array):
+        return replace(leaf, array=leaf.array.map_blocks(on_device, meta=like_on_device(leaf.like)))
+    return Uploaded(leaf, like_on_device(leaf.like))
 
 
 def empty_like(like: Array, shape: tuple[int, ...], fill: float, dtype: Any) -> Array:
@@ -220,4 +314,4 @@ def empty_like(like: Array, shape: tuple[int, ...], fill: float, dtype: Any) -> 
 
 def in_memory(array: Any) -> bool:
     """Tell whether ``array`` is one of an Array API namespace and not a window into a file."""
-    return is_array(array) and not isinstance(array, np.memmap)
+    return is_array(array) and not isinstance(array, np.memmap) and not is_dask(array)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
-from ._arrays import from_host, is_torch, namespace_of
-from ._typing import Array, HostArray, Slices
+from ._arrays import device_of, from_host, is_torch, namespace_of
+from ._typing import Array, Chunks, HostArray, Slices
 from .layout import Layout
 
 
@@ -63,12 +64,24 @@ def write_rows(out: Array, tile: Tile, rows: Array) -> None:
     out[place] = xp.reshape(rows, block.shape)
 
 
-def plan_blocks(
-    shape: tuple[int, ...], chunks: tuple[int, ...] | None, n_samples: int
-) -> list[Slices]:
+def as_block(tile: Tile) -> Array:
+    """Return a tile's rows as a block of the map, (*block_shape, n_features): NaN in between."""
+    shape = tuple(len(range(n)[s]) for n, s in zip(tile.layout.map_shape, tile.where, strict=True))
+    rows, n = tile.rows, int(np.prod(shape))
+    xp = namespace_of(rows)
+    if tile.kept is not None:
+        at = np.full(n, rows.shape[0])
+        at[tile.kept] = np.arange(rows.shape[0])
+        outside = xp.full((1, rows.shape[1]), xp.nan, dtype=rows.dtype, device=device_of(rows))
+        rows = xp.take(xp.concat([rows, outside], axis=0), from_host(at, rows), axis=0)
+    return xp.reshape(rows, (*shape, rows.shape[1]))
+
+
+def plan_blocks(shape: tuple[int, ...], chunks: Chunks | None, n_samples: int) -> list[Slices]:
     """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in."""
-    sizes = list(chunks or (1,) * len(shape))
-    sizes = [min(c, n) for c, n in zip(sizes, shape, strict=True)]
+    stored = chunks or (1,) * len(shape)
+    largest = [max(c) if isinstance(c, tuple) else c for c in stored]
+    sizes = [min(c, n) for c, n in zip(largest, shape, strict=True)]
     for axis in range(len(shape)):  # a chunk larger than a tile is cut along its slow axes
         rest = int(np.prod(sizes, initial=1)) // sizes[axis]
         sizes[axis] = max(1, min(sizes[axis], n_samples // max(rest, 1)))
@@ -78,11 +91,22 @@ def plan_blocks(
         sizes[axis] = min(shape[axis], most)
         if sizes[axis] < shape[axis]:
             break
-    cuts = [
-        [slice(i, min(i + size, n)) for i in range(0, n, size)]
-        for n, size in zip(shape, sizes, strict=True)
-    ]
+    cuts = [_cut(n, c, size) for n, c, size in zip(shape, stored, sizes, strict=True)]
     blocks: list[Slices] = [()]
     for along in cuts:
         blocks = [(*b, s) for b in blocks for s in along]
     return blocks
+
+
+def _cut(n: int, chunks: int | tuple[int, ...], size: int) -> list[slice]:
+    """Cut an axis into runs of at most ``size``: of whole chunks, where those differ."""
+    if isinstance(chunks, int):
+        return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+    edges = [0]
+    for end in accumulate(chunks):
+        last = edges[-1]
+        if len(edges) > 1 and end - edges[-2] <= size:
+            edges[-1] = end
+        else:
+            edges += [*range(last + size, end, size), end]
+    return [slice(a, b) for a, b in pairwise(edges)]

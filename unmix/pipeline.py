@@ -24,7 +24,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
 }
-METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
+METHODS = ("__getitem__", "where", "features", "transform", "normalize", "on", "keep")
 SOURCES = ("samples", "open")
 FITS = ("pca", "nfindr", "abundances", "kmeans")
 """Steps that turn samples into a model."""
