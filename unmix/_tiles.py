@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -102,11 +102,12 @@ def _cut(n: int, chunks: int | tuple[int, ...], size: int) -> list[slice]:
     """Cut an axis into runs of at most ``size``: of whole chunks, where those differ."""
     if isinstance(chunks, int):
         return [slice(i, min(i + size, n)) for i in range(0, n, size)]
-    edges = [0]
-    for end in accumulate(chunks):
-        last = edges[-1]
-        if len(edges) > 1 and end - edges[-2] <= size:
+    edges, whole = [0], False
+    for chunk in chunks:
+        start, end = edges[-1], edges[-1] + chunk
+        if whole and end - edges[-2] <= size:
             edges[-1] = end
         else:
-            edges += [*range(last + size, end, size), end]
+            edges += [*range(start + size, end, size), end]
+            whole = chunk <= size
     return [slice(a, b) for a, b in pairwise(edges)]

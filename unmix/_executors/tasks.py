@@ -227,9 +227,9 @@ def _room() -> float:
 
 
 def _is_held(array: Any) -> bool:
-    """Tell whether the chunks of a dask array are computed: in memory, or as futures."""
-    values = dict(array.__dask_graph__()).values()
-    return all(hasattr(value, "shape") or hasattr(value, "client") for value in values)
+    """Tell whether the chunks of a dask array lie where they are computed, ready to be used."""
+    ready = "shape" if cluster() is None else "client"  # an array, or a future
+    return all(hasattr(value, ready) for value in dict(array.__dask_graph__()).values())
 
 
 def _gib(nbytes: float) -> str:
