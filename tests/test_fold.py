@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import unmix as um
-from unmix import _fold, _tiles, config
+from unmix import _tiles, config
+from unmix._executors import threads, work
 
 host = Backend.numpy
 
@@ -100,25 +101,30 @@ class TestMerging:
                 scale = np.abs(host(expected)).max()
                 np.testing.assert_allclose(host(got), host(expected), rtol=0, atol=2e-5 * scale)
 
-    @given(n=st.integers(0, 70), holes=st.sets(st.integers(0, 70)))
-    def test_reduce_tree(self, n, holes):
-        parts = [None if i in holes else [i] for i in range(n)]
+    @given(n=st.integers(0, 70))
+    def test_reduce_tree(self, n):
         depth = []
 
         def merge(a, b):
             depth.append((len(a), len(b)))
             return a + b
 
-        got = _fold.reduce_tree(iter(parts), merge)
-        kept = [i for i in range(n) if i not in holes]
-        assert got == (kept or None)
+        got = work.reduce_tree(([i] for i in range(n)), merge)
+        assert got == (list(range(n)) or None)
         # a balanced tree: whole powers of two come first
         assert all(a >= b and a & (a - 1) == 0 for a, b in depth)
 
-    def test_reduce_tree_without_merge_runs_all_parts(self):
-        ran = []
-        assert _fold.reduce_tree((ran.append(i) for i in range(5)), None) is None
-        assert ran == [0, 1, 2, 3, 4]
+    def test_tiles_that_add_nothing_keep_their_place_in_the_tree(self, tile_bytes):
+        tile_bytes(16)
+        samples = samples_of(Backend.NUMPY, np.zeros((7, 1)), 1)
+
+        def update(tile, _):
+            number = tile.where[0].start
+            return None if number in (1, 4, 5) else str(number)
+
+        for workers in (1, 3):
+            tree, _ = um.fold(samples, update, lambda a, b: f"({a}{b})", workers=workers)
+            assert tree == "((0(23))6)"  # and not ((02)(36))
 
     def test_only_a_few_parts_are_alive_at_a_time(self, tile_bytes):
         tile_bytes(1 << 8)
@@ -295,8 +301,8 @@ class TestErrors:
 
 class TestWorkers:
     def test_one_for_namespaces_with_threads_of_their_own(self):
-        assert _fold.default_workers(samples_of(Backend.STRICT)) == 1
-        assert _fold.default_workers(samples_of(Backend.NUMPY)) >= 1
+        assert threads.default_workers(samples_of(Backend.STRICT)) == 1
+        assert threads.default_workers(samples_of(Backend.NUMPY)) >= 1
 
     def test_run_side_by_side(self, tile_bytes):
         tile_bytes(1 << 8)
@@ -314,7 +320,7 @@ class TestWorkers:
                 asked.append(n)
                 super().__init__(n)
 
-        monkeypatch.setattr(_fold, "ThreadPoolExecutor", Pool)
+        monkeypatch.setattr(threads, "ThreadPoolExecutor", Pool)
         samples = samples_of(Backend.NUMPY, table((300, 40, 50)))
         for budget in (4 << 20, 16 << 20):
             with config.memory_budget(budget):

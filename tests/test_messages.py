@@ -14,6 +14,7 @@ import unmix as um
 
 ROOT = Path(um.__file__).parent
 APART = (
+    "_executors",
     "io",
     "plot",
     "ops",
@@ -60,6 +61,13 @@ def strict(values, device=None):
     return array_api_strict.asarray(values, device=device)
 
 
+def unknown_sizes(values):
+    import dask.array as da
+
+    table = da.from_array(values)
+    return table[table[:, 0] > 0.5]
+
+
 def run(record, data=IMAGE):
     return um.Pipeline.from_record(record).run(data)
 
@@ -76,6 +84,22 @@ def large_scan_fft():
 
 # What is called, which error comes, and what its text says, in this order.
 CASES = {
+    # devices and dask
+    "another device": (
+        lambda: um.samples(TABLE, 1).on("tpu"),
+        um.ParameterError,
+        ("device is 'tpu'", "expected 'cuda'"),
+    ),
+    "samples of a namespace that moves its own": (
+        lambda: um.samples(strict(TABLE), 1).on("cuda"),
+        um.BackendError,
+        ("of array_api_strict", "move the array to the GPU before making samples"),
+    ),
+    "a dask array of unknown sizes": (
+        lambda: um.samples(unknown_sizes(TABLE), 1),
+        um.ShapeError,
+        ("(nan, 5)", "expected known sizes", "call its compute_chunk_sizes()"),
+    ),
     # images
     "an image of lists": (
         lambda: um.sliding_windows([[1, 2], [3, 4]], 1, 1),

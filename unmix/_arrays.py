@@ -22,6 +22,7 @@ is_array: Callable[[Any], bool] = compat.is_array_api_obj
 is_numpy: Callable[[Namespace], bool] = compat.is_numpy_namespace
 is_cupy: Callable[[Namespace], bool] = compat.is_cupy_namespace
 is_torch: Callable[[Namespace], bool] = compat.is_torch_namespace
+is_dask: Callable[[Any], bool] = compat.is_dask_array
 
 
 _NUMPY: Namespace = compat.array_namespace(np.empty(0))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import gcd, prod
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from ._arrays import as_float, namespace_of
 from ._axes import Axis
 from ._errors import ParameterError, ShapeError
 from ._sources import ArraySource, Source, flat_rows
-from ._typing import Array, HostArray, Slices
+from ._typing import Array, Chunks, HostArray, Slices
 
 if TYPE_CHECKING:
     from ._samples import Samples
@@ -54,18 +55,14 @@ class Binned:
         return self.parent.bytes_per_sample * prod(self.factors[: self.n_map])
 
     @property
-    def chunks(self) -> tuple[int, ...] | None:
+    def chunks(self) -> Chunks | None:
         if self.parent.chunks is None:
             return None
-        # bins and chunks end together after as many bins
-        both = zip(self.parent.chunks, self.factors, strict=False)
-        return tuple(c // gcd(c, f) for c, f in both)
+        both = zip(self.parent.chunks, self.factors, self.shape, strict=False)
+        return tuple(_binned_chunks(c, f, n) for c, f, n in both)
 
-    @property
-    def phase(self) -> tuple[int, ...] | None:
-        if self.parent.phase is None:
-            return None
-        return tuple(p // f for p, f in zip(self.parent.phase, self.factors, strict=False))
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return replace(self, parent=self.parent.rebuilt(change))
 
     def cropped(self, slices: Slices) -> Binned | None:
         """Return the source of a block without steps, which reads no more than that."""
@@ -99,6 +96,14 @@ class Binned:
 
     def prepare(self) -> None:
         self.parent.prepare()
+
+
+def _binned_chunks(sizes: int | tuple[int, ...], factor: int, n: int) -> int | tuple[int, ...]:
+    """Return sizes in bins of runs of chunks that end where a bin ends."""
+    if isinstance(sizes, int):
+        return sizes // gcd(sizes, factor)
+    ends = [int(e) // factor for e in np.cumsum(sizes) if e % factor == 0 and e < n]
+    return tuple(b - a for a, b in pairwise([0, *ends, n // factor]))
 
 
 def add_neighbours(block: Array, bins: int, factor: int) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ._typing import HostArray, Slices
+from ._typing import Chunks, HostArray, Slices
 
 CACHE_BYTES = 64 << 20
 """Unpacked chunks that a pass holds on to: those that neighbouring blocks share."""
@@ -112,3 +112,16 @@ def pieces(where: slice, chunk: int, n: int) -> Iterator[Piece]:
         part = slice(inside.start - start, inside.stop - start, wanted.step)
         yield number, slice(at, at + count), part, count == stop - start
         at += count
+
+
+def cut_chunks(sizes: int | tuple[int, ...], taken: range) -> tuple[int, ...]:
+    """Return how many of the positions that are taken along an axis lie in each chunk."""
+    at = np.asarray(taken)
+    ends = None if isinstance(sizes, int) else np.cumsum(sizes)
+    number = at // sizes if ends is None else np.searchsorted(ends, at, side="right")
+    return tuple(int(n) for n in np.unique(number, return_counts=True)[1])
+
+
+def largest(chunks: Chunks) -> tuple[int, ...]:
+    """Return the size of the largest chunk along each axis."""
+    return tuple(max(c) if isinstance(c, tuple) else c for c in chunks)

@@ -46,7 +46,8 @@ def samples(
     array : array
         Real, with any number of axes: of an Array API namespace, or anything that slices like one
         and has ``shape`` and ``dtype`` (a memory map, a dataset of an HDF5 file), which is read
-        block by block.
+        block by block. Of a dask array each block is a task of Dask, on whatever it is set to
+        compute: threads, processes or a cluster; results are arrays like its chunks.
     map_axes : int or sequence of int
         The axes along which samples lie, or how many of the first axes. The others are the
         descriptor.
@@ -67,7 +68,7 @@ def samples(
     Raises
     ------
     ShapeError
-        If the axes or the names do not fit the array.
+        If the axes or the names do not fit the array, or a dask array does not know its sizes.
     DTypeError
         If the values are complex, boolean or not numbers.
     DataError
@@ -92,6 +93,11 @@ def samples(
     ndim = len(array.shape)
     places = _map_places(map_axes, ndim)
     rest = tuple(i for i in range(ndim) if i not in places)
+    if not all(n >= 0 for n in array.shape):  # dask's word for it is NaN
+        raise ShapeError(
+            f"the dask array has shape {tuple(array.shape)}; expected known sizes: call its "
+            "compute_chunk_sizes()"
+        )
     if 0 in array.shape:
         raise ShapeError(
             f"the array has shape {tuple(array.shape)}; expected at least one entry on every axis"

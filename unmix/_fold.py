@@ -2,28 +2,26 @@
 
 Every decomposition is a fold: it says what one tile adds (``update``) and how two parts become one
 (``merge``). Parts are merged in the order of the tiles as a fixed tree, so that neither the number
-of threads nor their order changes a bit.
+of threads or workers nor their order changes a bit. Who runs it depends on where the data lies.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, nullcontext
-from functools import cache
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import config
-from ._arrays import device_of, is_numpy
+from ._arrays import device_of
 from ._errors import BackendError
-from ._sources import empty_like
-from ._tiles import read_rows, write_rows
-from ._typing import Array, HostArray, Slices
+from ._executors import threads
+from ._executors.threads import single_threaded
+from ._executors.work import PerSample, Work, leaf_of, reads_dask
+from ._sources import Uploaded, empty_like
+from ._typing import Array, HostArray
 
 if TYPE_CHECKING:
     from ._samples import Samples
+
+__all__ = ["PerSample", "all_numbers", "fold", "kept_rows", "map_rows", "single_threaded"]
 
 
 def fold(
@@ -34,27 +32,31 @@ def fold(
     state: tuple[Any, ...] = (),
     out: Array | None = None,
     workers: int | None = None,
-    label: str | None = None,
+    label: str = "samples",
 ) -> tuple[Any, Array | None]:
     """Pass over all tiles of ``samples`` once.
 
     Parameters
     ----------
     samples : Samples
-        The table.
+        The table. Arrays in memory and files are read by threads of this process, Dask's arrays by
+        its tasks, and what was put `on` a GPU by streams of it.
     update : callable
         ``update(tile, previous, *state)`` returns the tile's part, or ``(part, rows)`` where
-        ``out`` is given. ``previous`` holds the tile's rows of ``out``, or None.
+        ``out`` is given. ``previous`` holds the tile's rows of ``out``, or None. On a cluster it is
+        sent to the workers: what it closes over is small, and arrays of the map go into ``state``.
+        It is not sent ``previous`` where it names that parameter ``_``.
     merge : callable, optional
         Makes one part of two; the first may be changed in place. Not needed where parts are None.
     state : tuple
-        What this pass needs: centres, directions.
+        What this pass needs: centres, directions; in place of a `PerSample` its rows of the tile.
     out : array, optional
         Shape (*map_shape, width): rows are written here in place.
     workers : int, optional
-        Tiles in flight, as far as the budget has room. Default: the processors for NumPy, one for
-        other namespaces. Each tile is computed by one thread, and no number changes a bit.
-    label : str, optional
+        Tiles in flight in this process, as far as the budget has room. Default: the processors for
+        NumPy, one for other namespaces. Each tile is computed by one thread, and no number changes
+        a bit. Dask and a GPU have workers of their own.
+    label : str
         What a progress bar says when the pass takes over a second.
 
     Returns
@@ -68,69 +70,18 @@ def fold(
             "unmix.samples(array, map_axes)"
         )
     samples.source.prepare()
-    workers = default_workers(samples) if workers is None else workers
-    workers = min(workers, config.tiles_in_flight())
-    plan = samples.plan()
+    work, leaf = Work(samples, update, merge, state, out), leaf_of(samples.source)
+    if isinstance(leaf, Uploaded):
+        from ._executors import streams
 
-    def run(where: Slices) -> Any:
-        tile = samples.tile(where)
-        if out is None:
-            return update(tile, None, *state)
-        part, rows = update(tile, read_rows(out, tile), *state)
-        write_rows(out, tile, rows)
-        return part
+        found = streams.run(work, leaf, label)
+    elif reads_dask(leaf):
+        from ._executors import tasks
 
-    with single_threaded(samples), closing(in_order(run, plan, workers)) as parts:
-        return reduce_tree(with_progress(parts, len(plan), label), merge), out
-
-
-def default_workers(samples: Samples) -> int:
-    """Return the number of processors for NumPy's arrays, and one for any other namespace."""
-    if not is_numpy(samples.xp):
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def in_order(
-    run: Callable[[Slices], Any], plan: list[Slices], workers: int
-) -> Generator[Any, None, None]:
-    """Yield ``run(where)`` for each block in turn, a few ahead of the one that is asked for."""
-    if workers <= 1 or len(plan) == 1:
-        yield from map(run, plan)
-        return
-    pool = ThreadPoolExecutor(workers)
-    waiting: deque[Any] = deque()
-    try:
-        for where in plan:
-            waiting.append(pool.submit(run, where))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        # after an error or an interrupt nothing is started any more, and no thread is left behind
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def reduce_tree(parts: Iterable[Any], merge: Callable[[Any, Any], Any] | None) -> Any:
-    """Merge parts as a binary tree: 1 with 2, 3 with 4, and then those; few are alive at a time."""
-    stack: list[tuple[int, Any]] = []
-    for new in parts:
-        level, part = 0, new
-        if merge is None or part is None:
-            continue
-        while stack and stack[-1][0] == level:
-            part = merge(stack.pop()[1], part)
-            level += 1
-        stack.append((level, part))
-    if not stack or merge is None:
-        return None
-    total = stack.pop()[1]
-    while stack:
-        total = merge(stack.pop()[1], total)
-    return total
+        found = tasks.run(work, leaf, label)
+    else:
+        found = threads.run(work, leaf, workers, label)
+    return (None if merge is None else found), out
 
 
 def map_rows(
@@ -140,7 +91,7 @@ def map_rows(
     *,
     dtype: Any = None,
     fill: float = float("nan"),
-    label: str | None = None,
+    label: str = "samples",
 ) -> Array:
     """Apply a function (b, n_features) -> (b, width) to every sample.
 
@@ -159,29 +110,15 @@ def map_rows(
     return out
 
 
-def single_threaded(samples: Samples) -> AbstractContextManager[Any]:
-    """Give each tile one BLAS thread: two tiles side by side beat one with two threads."""
-    if not is_numpy(samples.xp):
-        return nullcontext()
-    controller: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return controller
+def kept_rows(samples: Samples) -> Array:
+    """Compute all rows, (*map_shape, n_features); those of a dask array stay on its workers."""
+    leaf = leaf_of(samples.source)
+    if reads_dask(leaf):
+        from ._executors import tasks
 
-
-@cache
-def _controller() -> Any:
-    from threadpoolctl import ThreadpoolController  # scans all loaded libraries: some milliseconds
-
-    return ThreadpoolController()
-
-
-def with_progress(parts: Iterable[Any], total: int, label: str | None) -> Iterable[Any]:
-    """Show a bar for passes of over a second, on a terminal only."""
-    if label is None or total < 4:
-        return parts
-    from tqdm import tqdm
-
-    bar: Iterable[Any] = tqdm(parts, total=total, desc=label, delay=1, disable=None, leave=False)
-    return bar
+        return tasks.kept(samples, leaf)
+    width = samples.layout.n_features
+    return map_rows(samples, lambda r: r, width, dtype=samples.dtype, label="keeping samples")
 
 
 def all_numbers(samples: Samples) -> HostArray:

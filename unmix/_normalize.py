@@ -12,6 +12,7 @@ from . import ops
 from ._arrays import from_host, namespace_of
 from ._errors import ParameterError
 from ._fold import fold
+from ._sources import Source
 from ._typing import Array, HostArray, Slices
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ Scaler = Callable[..., Array]
 
 def scaler(
     samples: Samples, kind: str, over: str
-) -> tuple[Scaler, Callable[[], ops.Statistics] | None]:
+) -> tuple[Scaler, Callable[[Source], ops.Statistics] | None]:
     """Return the function that scales the rows of a block, and the one that finds its statistics.
 
-    The second is None where each sample is scaled by its own.
+    The second takes the source of the values; it is None where each sample is scaled by its own.
     """
     if kind not in ops.KINDS:
         raise ParameterError(f"kind is {kind!r}; expected one of {', '.join(ops.KINDS)}")
@@ -35,8 +36,8 @@ def scaler(
         return lambda rows: ops.scaled(rows, ops.row_statistics(rows, counts), kind), None
     if over in ("feature", "all"):
 
-        def of_all() -> ops.Statistics:
-            seen = _columns(samples)
+        def of_all(source: Source) -> ops.Statistics:
+            seen = _columns(replace(samples, source=source))
             return seen if over == "feature" else ops.pooled(seen, counts)
 
         return lambda rows, seen, *_: ops.scaled(rows, seen, kind), of_all
@@ -50,15 +51,16 @@ def scaler(
     axis = names.index("frame")
     whole = replace(layout, mask=None)
 
-    def of_frames() -> ops.Statistics:
+    def of_frames(source: Source) -> ops.Statistics:
+        values = replace(samples, source=source)
         key = [slice(None)] * axis
         n = layout.map_shape[axis]
         mask = np.ones(layout.map_shape, bool) if layout.mask is None else layout.mask
         used = [bool(np.take(mask, i, axis=axis).any()) for i in range(n)]
         # a frame without samples is never scaled: it gets the statistics of one that has some
-        source = [i if used[i] else used.index(True) for i in range(n)]
-        each = [ops.pooled(_columns(samples[(*key, slice(i, i + 1))]), counts) for i in source]
-        return ops.Statistics(*(samples.xp.concat(s, axis=0) for s in zip(*each, strict=True)))
+        frames = [i if used[i] else used.index(True) for i in range(n)]
+        each = [ops.pooled(_columns(values[(*key, slice(i, i + 1))]), counts) for i in frames]
+        return ops.Statistics(*(values.xp.concat(s, axis=0) for s in zip(*each, strict=True)))
 
     def by_frame(rows: Array, seen: ops.Statistics, where: Slices, kept: HostArray | None) -> Array:
         numbers = whole.numbers(where)

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import device_of, is_array, namespace_name, namespace_of, to_host
+from ._arrays import device_of, is_array, is_dask, namespace_name, namespace_of, to_host
 from ._errors import FileError
 from ._typing import Array, HostArray
 
 DESCRIBING = ("window_fft", "scan_fft", "virtual_image", "bin", "transform", "normalize")
 """Operations that give values another meaning."""
 
-CHOOSING = ("keep", "where", "features")
+CHOOSING = ("keep", "on", "where", "features")
 """Operations that leave the values as they are; what they leave out is in the layout."""
 
 BLOCK = 1 << 16
@@ -130,18 +130,23 @@ def decode_array(coded: Mapping[str, Any]) -> HostArray:
 
 
 def fingerprint(array: Array) -> dict[str, Any]:
-    """Shape, dtype and the hash of the first, middle and last elements of an array."""
+    """Shape, dtype and the hash of the first, middle and last elements of an array.
+
+    Nothing of a dask array is computed: its name is the hash of what it is computed from.
+    """
+    facts = {
+        "shape": [int(n) for n in array.shape],
+        "dtype": str(array.dtype).split(".")[-1],
+    }
+    if is_dask(array):
+        return {**facts, "name": array.name}
     whole = int(np.prod(array.shape)) <= 3 * BLOCK
     parts = [array[(slice(None),) * len(array.shape)]] if whole else _blocks(array)
     digest = hashlib.sha256()
     for part in parts:
         host = to_host(part) if is_array(part) else np.asarray(part)
         digest.update(np.ascontiguousarray(host).tobytes())
-    return {
-        "shape": [int(n) for n in array.shape],
-        "dtype": str(array.dtype).split(".")[-1],
-        "sha256": digest.hexdigest()[:16],
-    }
+    return {**facts, "sha256": digest.hexdigest()[:16]}
 
 
 def _blocks(array: Any) -> list[Any]:

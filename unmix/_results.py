@@ -120,7 +120,8 @@ class Unmixing:
 
     def _read(self, samples: Samples) -> dict[str, Any]:
         """Return the fields that depend on the samples."""
-        return {"maps": maps_of(map_rows(samples, self.rows, len(self), label="projecting"))}
+        rows = replace(self, maps=self.maps[:, :0, ...]).rows  # which may be sent to workers
+        return {"maps": maps_of(map_rows(samples, rows, len(self), label="projecting"))}
 
     def rows(self, packed: Array) -> Array:
         """Return the values (n, k) of all components for rows as decompositions see them.
@@ -267,7 +268,8 @@ class Clusters(Unmixing):
 
     def _read(self, samples: Samples) -> dict[str, Any]:
         dtype = namespace_of(self.labels).int32
-        rows = map_rows(samples, self.rows, 1, dtype=dtype, fill=-1, label="labels")
+        alone = replace(self, maps=self.maps[:, :0, ...], labels=self.labels[:0, ...])
+        rows = map_rows(samples, alone.rows, 1, dtype=dtype, fill=-1, label="labels")
         labels = rows[..., 0]
         return {
             "labels": labels,

@@ -9,14 +9,23 @@ from typing import Any
 import numpy as np
 
 from . import config, ops
-from ._arrays import as_float, from_host, is_array, namespace_of, to_host
+from ._arrays import (
+    as_float,
+    from_host,
+    is_array,
+    is_cupy,
+    is_numpy,
+    namespace_name,
+    namespace_of,
+    to_host,
+)
 from ._axes import Axis, describe_axes, normal_slices
 from ._binning import binned, crop_source
 from ._errors import BackendError, DTypeError, ParameterError, ShapeError
-from ._fold import map_rows
+from ._fold import kept_rows, map_rows
 from ._normalize import scaler
 from ._record import Record
-from ._sources import ArraySource, Mapped, Selected, Source
+from ._sources import ArraySource, Mapped, Selected, Source, in_memory, upload
 from ._tiles import Tile, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
 from .layout import Layout
@@ -103,7 +112,6 @@ class Samples:
             self.layout.map_shape,
             self.source.chunks,
             max(1, n),
-            phase=self.source.phase,
             largest_chunk=n * (4 if str(self.dtype).endswith("32") else 2),
         )
         mask = self.layout.mask
@@ -120,14 +128,15 @@ class Samples:
 
     @property
     def _holds_weighted(self) -> bool:
-        return isinstance(self.source, ArraySource) and self.source.weighted
+        return bool(getattr(self.source, "weighted", False))
 
     @property
     def _values(self) -> Source:
         """The source of unweighted values."""
         if not self._holds_weighted:
             return self.source
-        return Mapped(self.source, lambda rows: rows / self.layout.weights(rows))
+        layout = self.layout
+        return Mapped(self.source, lambda rows: rows / layout.weights(rows))
 
     def tiles(self) -> Iterator[Tile]:
         """Read block after block."""
@@ -174,23 +183,58 @@ class Samples:
         flat = self.layout.unpack(self.xp.reshape(rows, (-1, n)), weighted=False)
         return self.xp.reshape(flat, self.shape)
 
+    def on(self, device: str) -> Samples:
+        """Compute on a GPU, to which blocks are sent as they are read.
+
+        Parameters
+        ----------
+        device : {"cuda"}
+            The current CUDA device. What is in memory or in a file goes there block by block,
+            through pinned buffers, while the block before is computed: the table may be larger than
+            its memory. Blocks of a dask array go to the device of the worker that computes them.
+
+        Returns
+        -------
+        Samples
+            The same samples; results are CuPy arrays.
+
+        Raises
+        ------
+        BackendError
+            If CuPy is not installed or there is no GPU, or the samples lie on another device.
+        ParameterError
+            If there is no such device.
+        """
+        if device != "cuda":
+            raise ParameterError(f"device is {device!r}; expected 'cuda'")
+        if is_cupy(self.xp):
+            return self
+        if not is_numpy(self.xp):
+            raise BackendError(
+                f"these samples are of {namespace_name(self.xp)}, which moves its arrays itself; "
+                "move the array to the GPU before making samples of it"
+            )
+        return replace(
+            self,
+            source=self.source.rebuilt(upload),
+            record=self.record.then("on", {"device": device}),
+        )
+
     def keep(self) -> Samples:
-        """Compute the table once and hold it in memory.
+        """Compute the table once and hold it in memory; that of a dask array, on its workers.
 
         Returns
         -------
         Samples
             The same samples; passes over them then cost no description.
         """
-        rows = map_rows(
-            self, lambda r: r, self.layout.n_features, dtype=self.dtype, label="keeping samples"
-        )
+        rows = kept_rows(self)
         source = ArraySource(
             rows,
             tuple(range(rows.ndim)),
             rows.ndim - 1,
+            in_memory=in_memory(rows),
             chunks=self.source.chunks,
-            phase=self.source.phase,
             weighted=self.layout.multiplicity is not None,
             kept_from=self.source.bytes_per_sample,
         )
@@ -414,7 +458,7 @@ class Samples:
     def _mapped(
         self,
         function: Callable[..., Array],
-        statistics: Callable[[], Any] | None,
+        statistics: Callable[[Source], Any] | None,
         nonnegative: bool | None,
         operation: str,
         parameters: dict[str, Any],

@@ -11,14 +11,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ._arrays import as_float, device_of, from_host, is_array, namespace_of
-from ._chunks import ChunkCache
+from ._arrays import as_float, device_of, from_host, is_array, is_dask, namespace_of, to_host
+from ._chunks import ChunkCache, cut_chunks
 from ._errors import DataError
-from ._typing import Array, HostArray, Slices
+from ._typing import Array, Chunks, HostArray, Slices
 
 
 class Source(Protocol):
-    """Rows of a table, block by block."""
+    """Rows of a table, block by block.
+
+    Below every source lies one leaf, which reads an array, once for each block that is asked for.
+    """
 
     @property
     def like(self) -> Array:
@@ -29,18 +32,17 @@ class Source(Protocol):
         """Memory that one sample takes while its row is made."""
 
     @property
-    def chunks(self) -> tuple[int, ...] | None:
+    def chunks(self) -> Chunks | None:
         """Sizes along the map axes in which the data is stored, if in chunks."""
-
-    @property
-    def phase(self) -> tuple[int, ...] | None:
-        """How far into its chunk the first sample lies, along the map axes; None for not at all."""
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
         """Return the rows (b, n_features) of a block, or those at positions ``kept`` in it."""
 
     def prepare(self) -> None:
         """Compute what every block needs (statistics over all samples), once."""
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        """Return the same table on ``change(leaf)`` in place of its leaf."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,8 +59,8 @@ class ArraySource:
         Number of map axes.
     in_memory : bool
         Whether ``array`` is one of an Array API namespace, whose values were checked at the door.
-    chunks, phase : tuple of int, optional
-        Chunk sizes along the map axes, and how far into its chunk the first sample lies.
+    chunks : tuple, optional
+        Chunk sizes along the map axes: one for all chunks of an axis, or one for each.
     weighted : bool
         Whether rows were multiplied by the weights of their layout already.
     kept_from : int, optional
@@ -73,8 +75,7 @@ class ArraySource:
     axes: tuple[int, ...]
     n_map: int
     in_memory: bool = True
-    chunks: tuple[int, ...] | None = None
-    phase: tuple[int, ...] | None = None
+    chunks: Chunks | None = None
     weighted: bool = False
     kept_from: int | None = None
     part: Slices | None = None
@@ -84,6 +85,8 @@ class ArraySource:
     def like(self) -> Array:
         if self.in_memory:
             return self.array[:0, ...]
+        if is_dask(self.array):
+            return self.array._meta
         return np.empty(0, dtype=self.array.dtype)
 
     @property
@@ -99,13 +102,12 @@ class ArraySource:
         return whole if self.part is None else whole[self.part[axis]]
 
     @property
-    def entry_chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """Chunk sizes along the descriptor axes, and how far into its chunk the first entry is."""
+    def entry_chunks(self) -> tuple[tuple[int, ...], ...] | None:
+        """Chunk sizes along the descriptor axes."""
         if self.cache is None:
             return None
-        axes = self.axes[self.n_map :]
-        sizes = tuple(self.cache.chunks[a] for a in axes)
-        return sizes, tuple(self._along(a)[0] % c for a, c in zip(axes, sizes, strict=True))
+        stored = self.cache.chunks
+        return tuple(cut_chunks(stored[a], self._along(a)) for a in self.axes[self.n_map :])
 
     def cropped(self, slices: Slices, dropped: tuple[int, ...]) -> ArraySource | None:
         """Return the source of a block, which reads no more than that.
@@ -129,28 +131,39 @@ class ArraySource:
             part[axis] = as_slice(self._along(axis)[s])
         left = [i for i in range(len(slices)) if i not in dropped]
         n_map = sum(i < self.n_map for i in left)
-        chunks = phase = None
+        chunks = None
         if self.chunks is not None:
-            starts = self.phase or (0,) * self.n_map
-            cut = [
-                (max(1, c // s.step), (p + s.start) % c // s.step)
-                for c, p, s in zip(self.chunks, starts, slices, strict=False)
-            ]
-            chunks, phase = zip(*(cut[i] for i in left[:n_map]), strict=True) if n_map else ((), ())
+            taken = [range(s.start, s.stop, s.step) for s in slices]
+            chunks = tuple(cut_chunks(self.chunks[i], taken[i]) for i in left[:n_map])
         axes = tuple(self.axes[i] for i in left)
-        return replace(self, axes=axes, n_map=n_map, chunks=chunks, phase=phase, part=tuple(part))
+        return replace(self, axes=axes, n_map=n_map, chunks=chunks, part=tuple(part))
 
-    def block(self, where: Slices) -> Array:
-        """Return a block as (*block_shape, *descriptor_shape)."""
+    def place(self, where: Slices) -> Slices:
+        """Return the part of the array, one slice for each of its axes, that holds a block."""
         place = list(self.part or [slice(None)] * len(self.array.shape))
         for axis, s in zip(self.axes, where, strict=False):
             place[axis] = s if self.part is None else as_slice(self._along(axis)[s])
-        if self.cache is not None:
-            part = self.cache.read(self.array, tuple(place))
-        else:
-            part = self.array[tuple(place)]
-        if not self.in_memory:
+        return tuple(place)
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        place = self.place(where)
+        part = self.array[place] if self.cache is None else self.cache.read(self.array, place)
+        return self.rows_of(part, where, kept)
+
+    def rows_of(self, part: Any, where: Slices, kept: HostArray | None) -> Array:
+        """Return the rows of a block whose part of the array was read already."""
+        if is_dask(part):
+            part = part.compute()
+        if not in_memory(part):
             part = np.asarray(part)
+        block = self._in_order(part)
+        rows = flat_rows(block, self.n_map, kept)
+        if not self.in_memory:
+            self._require_finite(rows, block.shape, where, kept)
+        return rows
+
+    def _in_order(self, part: Array) -> Array:
+        """Return a part of the array as (*block_shape, *descriptor_shape)."""
         if self.axes == tuple(range(part.ndim)):
             return part
         xp = namespace_of(part)
@@ -159,20 +172,14 @@ class ArraySource:
         part = xp.squeeze(part, axis=gone) if gone else part
         return xp.permute_dims(part, tuple(rest.index(a) for a in self.axes))
 
-    def read(self, where: Slices, kept: HostArray | None) -> Array:
-        block = self.block(where)
-        rows = flat_rows(block, self.n_map, kept)
-        if not self.in_memory:
-            self._require_finite(rows, block.shape, where, kept)
-        return rows
-
     def _require_finite(
-        self, rows: HostArray, shape: tuple[int, ...], where: Slices, kept: HostArray | None
+        self, rows: Array, shape: tuple[int, ...], where: Slices, kept: HostArray | None
     ) -> None:
         """Raise if the samples that take part hold NaN or infinity, and say where in the array."""
-        if rows.dtype.kind != "f" or np.isfinite(rows).all():
+        xp = namespace_of(rows)
+        if not xp.isdtype(rows.dtype, "real floating") or xp.all(xp.isfinite(rows)):
             return
-        bad = np.argwhere(~np.isfinite(rows))
+        bad = np.argwhere(~np.isfinite(to_host(rows)))
         row, entry = bad[0]
         inside = np.unravel_index(row if kept is None else kept[row], shape[: self.n_map])
         place = {a: self._along(a)[0] for a in range(len(self.array.shape))}
@@ -189,6 +196,9 @@ class ArraySource:
 
     def prepare(self) -> None:
         pass
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)
 
 
 def stored_source(array: Any, axes: tuple[int, ...], n_map: int) -> ArraySource:
@@ -227,8 +237,7 @@ class Selected:
     dropped: tuple[int, ...] = ()
     """Map axes of the parent that are gone."""
     features: HostArray | None = None
-    chunks: tuple[int, ...] | None = None
-    phase: tuple[int, ...] | None = None
+    chunks: Chunks | None = None
 
     @property
     def like(self) -> Array:
@@ -256,18 +265,21 @@ class Selected:
     def prepare(self) -> None:
         self.parent.prepare()
 
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return replace(self, parent=self.parent.rebuilt(change))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapped:
     """Rows of another table under a function that keeps their shape.
 
-    ``statistics``, where given, is called once, before the first block, and its answer goes to the
-    function beside the rows.
+    ``statistics``, where given, is called once with the parent, before the first block, and its
+    answer goes to the function beside the rows.
     """
 
     parent: Source
     function: Callable[..., Array]
-    statistics: Callable[[], Any] | None = None
+    statistics: Callable[[Source], Any] | None = None
     cache: list[Any] | None = None
     """Holds the statistics once they are known."""
 
@@ -280,12 +292,8 @@ class Mapped:
         return self.parent.bytes_per_sample
 
     @property
-    def chunks(self) -> tuple[int, ...] | None:
+    def chunks(self) -> Chunks | None:
         return self.parent.chunks
-
-    @property
-    def phase(self) -> tuple[int, ...] | None:
-        return self.parent.phase
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
         rows = as_float(self.parent.read(where, kept))
@@ -297,7 +305,82 @@ class Mapped:
     def prepare(self) -> None:
         self.parent.prepare()
         if self.cache is not None and self.statistics is not None and not self.cache:
-            self.cache.append(self.statistics())
+            self.cache.append(self.statistics(self.parent))
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        parent = self.parent.rebuilt(change)
+        if namespace_of(parent.like) is not namespace_of(self.parent.like):
+            # statistics lie where the rows do: there they are found again
+            return replace(self, parent=parent, cache=None if self.cache is None else [])
+        # what is known needs no samples to be found in, which may be many
+        return replace(self, parent=parent, statistics=None if self.cache else self.statistics)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """The rows of one block, read ahead: a leaf for the one tile that they were read for."""
+
+    rows: Array
+    like: Array
+    weighted: bool
+
+    @property
+    def bytes_per_sample(self) -> int:
+        return 0
+
+    @property
+    def chunks(self) -> None:
+        return None
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:  # noqa: ARG002
+        return self.rows
+
+    def prepare(self) -> None:
+        pass
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Uploaded:
+    """A leaf whose rows lie on a GPU, and its array on the host or in a file."""
+
+    host: ArraySource
+    like: Array
+
+    @property
+    def bytes_per_sample(self) -> int:
+        return self.host.bytes_per_sample
+
+    @property
+    def chunks(self) -> Chunks | None:
+        return self.host.chunks
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows were multiplied by weights already."""
+        return self.host.weighted
+
+    def read(self, where: Slices, kept: HostArray | None) -> Array:
+        return from_host(self.host.read(where, kept), self.like)
+
+    def prepare(self) -> None:
+        pass
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)
+
+
+def upload(leaf: Source) -> Source:
+    """Return a leaf whose rows come to the current CUDA device."""
+    from .cuda.uploads import like_on_device, on_device
+
+    if not isinstance(leaf, ArraySource):
+        return leaf
+    if is_dask(leaf.array):
+        return replace(leaf, array=leaf.array.map_blocks(on_device, meta=like_on_device(leaf.like)))
+    return Uploaded(leaf, like_on_device(leaf.like))
 
 
 def empty_like(like: Array, shape: tuple[int, ...], fill: float, dtype: Any) -> Array:
@@ -307,4 +390,4 @@ def empty_like(like: Array, shape: tuple[int, ...], fill: float, dtype: Any) -> 
 
 def in_memory(array: Any) -> bool:
     """Tell whether ``array`` is one of an Array API namespace and not a window into a file."""
-    return is_array(array) and not isinstance(array, np.memmap)
+    return is_array(array) and not isinstance(array, np.memmap) and not is_dask(array)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
-from ._arrays import from_host, is_torch, namespace_of
-from ._typing import Array, HostArray, Slices
+from ._arrays import device_of, from_host, is_torch, namespace_of
+from ._chunks import largest
+from ._typing import Array, Chunks, HostArray, Slices
 from .layout import Layout
 
 
@@ -65,28 +66,37 @@ def write_rows(out: Array, tile: Tile, rows: Array) -> None:
     out[place] = xp.reshape(rows, block.shape)
 
 
+def as_block(tile: Tile) -> Array:
+    """Return a tile's rows as a block of the map, (*block_shape, n_features): NaN in between."""
+    shape = tuple(len(range(n)[s]) for n, s in zip(tile.layout.map_shape, tile.where, strict=True))
+    rows, n = tile.rows, int(np.prod(shape))
+    xp = namespace_of(rows)
+    if tile.kept is not None:
+        at = np.full(n, rows.shape[0])
+        at[tile.kept] = np.arange(rows.shape[0])
+        outside = xp.full((1, rows.shape[1]), xp.nan, dtype=rows.dtype, device=device_of(rows))
+        rows = xp.take(xp.concat([rows, outside], axis=0), from_host(at, rows), axis=0)
+    return xp.reshape(rows, (*shape, rows.shape[1]))
+
+
 def plan_blocks(
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...] | None,
-    n_samples: int,
-    *,
-    phase: tuple[int, ...] | None = None,
-    largest_chunk: int = 0,
+    shape: tuple[int, ...], chunks: Chunks | None, n_samples: int, *, largest_chunk: int = 0
 ) -> list[Slices]:
     """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in.
 
     Parameters
     ----------
-    shape, chunks : tuple of int
-        Sizes along the map axes of the map and of its chunks; None where it has none.
+    shape : tuple of int
+        Sizes of the map axes.
+    chunks : tuple, optional
+        Sizes of the chunks along them, or None where there are none.
     n_samples : int
         Samples of a block at the most; but a chunk of up to ``largest_chunk`` stays whole.
-    phase : tuple of int, optional
-        How far into its chunk the first sample lies.
     largest_chunk : int
         As above.
     """
-    sizes = list(chunks or (1,) * len(shape))
+    stored = chunks or (1,) * len(shape)
+    sizes = list(largest(stored))
 
     def others(axis: int) -> int:
         clipped = [min(c, n) for c, n in zip(sizes, shape, strict=True)]
@@ -104,10 +114,23 @@ def plan_blocks(
         sizes[axis] = max(sizes[axis], most // sizes[axis] * sizes[axis])
         if sizes[axis] < shape[axis]:
             break
-    first = phase or (0,) * len(shape)
+    cuts = [_cut(n, c, size) for n, c, size in zip(shape, stored, sizes, strict=True)]
     blocks: list[Slices] = [()]
-    for n, size, p in zip(shape, sizes, first, strict=True):
-        ends = [*range(size - p % size, n, size), n]
-        along = [slice(i, j) for i, j in itertools.pairwise([0, *ends])]
+    for along in cuts:
         blocks = [(*b, s) for b in blocks for s in along]
     return blocks
+
+
+def _cut(n: int, chunks: int | tuple[int, ...], size: int) -> list[slice]:
+    """Cut an axis into runs of at most ``size``: of whole chunks, where those differ."""
+    if isinstance(chunks, int):
+        return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+    edges, whole = [0], False
+    for chunk in chunks:
+        start, end = edges[-1], edges[-1] + chunk
+        if whole and end - edges[-2] <= size:
+            edges[-1] = end
+        else:
+            edges += [*range(start + size, end, size), end]
+            whole = chunk <= size
+    return [slice(a, b) for a, b in pairwise(edges)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import ops
 from ._arrays import as_float, from_host, namespace_of
 from ._sources import Source, flat_rows
-from ._typing import Array, HostArray, Slices
+from ._typing import Array, Chunks, HostArray, Slices
 from .layout import HalfPlane, WindowGrid
 
 
@@ -59,6 +60,10 @@ class ImageBlocks:
                 image = extend(image, axis - 2, at, n, self.grid.edges)
         return image, (steps[0], steps[1]), kept
 
+    def rebuilt(self, change: Callable[[Source], Source]) -> ImageBlocks:
+        """Return the same blocks on ``change(leaf)``."""
+        return replace(self, source=self.source.rebuilt(change))
+
     def _read(self, where: Slices) -> Array:
         sizes = [len(range(n)[s]) for n, s in zip(self.shape, where, strict=True)]
         rows = self.source.read(where, None)
@@ -78,6 +83,10 @@ class WindowStack:
         """Return the windows of a block as a stack, of which all are to be kept."""
         rows = self.source.read(where, kept)
         return namespace_of(rows).reshape(rows, (rows.shape[0], *self.window)), (1, 1), None
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> WindowStack:
+        """Return the same windows on ``change(leaf)``."""
+        return replace(self, source=self.source.rebuilt(change))
 
 
 def extend(image: Array, axis: int, at: HostArray, n: int, edges: str) -> Array:
@@ -101,8 +110,7 @@ class WindowSource:
     """Raw pixels of sliding windows."""
 
     image: ImageBlocks
-    chunks: tuple[int, ...] | None = None
-    phase: tuple[int, ...] | None = None
+    chunks: Chunks | None = None
 
     @property
     def like(self) -> Array:
@@ -120,6 +128,9 @@ class WindowSource:
     def prepare(self) -> None:
         self.image.source.prepare()
 
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return replace(self, image=self.image.rebuilt(change))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpectrumSource:
@@ -130,8 +141,7 @@ class SpectrumSource:
     taper: str
     output: ops.Output
     impl: str | None
-    chunks: tuple[int, ...] | None = None
-    phase: tuple[int, ...] | None = None
+    chunks: Chunks | None = None
 
     @property
     def like(self) -> Array:
@@ -173,3 +183,6 @@ class SpectrumSource:
 
     def prepare(self) -> None:
         self.pixels.source.prepare()
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return replace(self, pixels=self.pixels.rebuilt(change))

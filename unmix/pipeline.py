@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
 }
-METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "keep")
+METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "on", "keep")
 SOURCES = ("samples", "open")
 FITS = ("pca", "nfindr", "abundances", "kmeans")
 """Steps that turn samples into a model."""

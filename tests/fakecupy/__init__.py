@@ -111,6 +111,7 @@ OWN: dict[str, dict[str, Any]] = {
         "Event": device.Event,
         "ExternalStream": device.ExternalStream,
         "Stream": device.Stream,
+        "alloc_pinned_memory": device.alloc_pinned_memory,
         "get_current_stream": device.get_current_stream,
         "get_elapsed_time": device.get_elapsed_time,
         "get_device_id": lambda: 0,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .device import Device, allocated, waited
+from .device import Device, allocated, is_pinned, waited
 
 KINDS = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16)}
 
@@ -64,7 +64,18 @@ class ndarray:
     def set(self, values: np.ndarray[Any, Any], stream: Any = None) -> None:
         if not isinstance(values, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
-        self._memory[...] = values
+        if values.dtype != self.dtype:
+            raise TypeError(f"{values.dtype} array cannot be set to {self.dtype} array")
+        if values.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {values.shape}")
+
+        def copy() -> None:
+            self._memory[...] = values
+
+        if stream is not None and is_pinned(values):
+            stream._waiting.append(copy)
+        else:
+            copy()
 
     def item(self, *args: int) -> Any:
         waited("item")

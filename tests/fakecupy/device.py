@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
@@ -113,25 +115,31 @@ class Device:
 
 
 class Stream:
-    """A queue of work; all of it is done when it was given."""
+    """A queue of work: all of it is done when it is given, but copies from pinned memory as late as
+    may be: who reads what was not waited for, or writes to memory that is still copied from, is
+    seen.
+    """
 
     null: ClassVar[Stream]
-    _current: ClassVar[list[Stream]] = []
+    _entered: ClassVar[threading.local] = threading.local()
     _last: ClassVar[int] = 0x1000
 
     def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
         Stream._last += 0 if null else 16
         self.ptr = 0 if null else Stream._last
+        self._waiting: list[Callable[[], None]] = []
+        self._done = 0
 
     def __enter__(self) -> Stream:
-        self._current.append(self)
+        streams().append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._current.pop()
+        assert streams().pop() is self
 
     def synchronize(self) -> None:
         waited("Stream.synchronize")
+        self._work_to(self._given)
 
     def record(self, event: Event | None = None) -> Event:
         event = event or Event()
@@ -139,13 +147,30 @@ class Stream:
         return event
 
     def wait_event(self, event: Event) -> None:
-        pass
+        event._happen()
+
+    @property
+    def _given(self) -> int:
+        return self._done + len(self._waiting)
+
+    def _work_to(self, number: int) -> None:
+        while self._done < number:
+            self._done += 1
+            self._waiting.pop(0)()
+
+
+def streams() -> list[Stream]:
+    """Return the streams that this thread has entered: each thread has a current one of its own."""
+    if not hasattr(Stream._entered, "list"):
+        Stream._entered.list = []
+    return Stream._entered.list
 
 
 class ExternalStream(Stream):
     """A stream of somebody else's."""
 
     def __init__(self, ptr: int) -> None:
+        super().__init__(null=True)
         self.ptr = ptr
 
 
@@ -154,25 +179,51 @@ Stream.null = Stream(null=True)
 
 def get_current_stream() -> Stream:
     """Return the stream that work goes to."""
-    return Stream._current[-1] if Stream._current else Stream.null
+    return streams()[-1] if streams() else Stream.null
 
 
 class Event:
     """A moment in a stream."""
 
     def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
-        self.seconds = 0.0
+        self._seconds = 0.0
+        self._stream: Stream | None = None
+        self._number = 0
 
     def record(self, stream: Stream | None = None) -> None:
-        self.seconds = time.perf_counter()
+        self._seconds = time.perf_counter()
+        self._stream = stream or get_current_stream()
+        self._number = self._stream._given
 
     def synchronize(self) -> None:
         waited("Event.synchronize")
+        self._happen()
+
+    def _happen(self) -> None:
+        if self._stream is not None:  # one that was never recorded is over
+            self._stream._work_to(self._number)
 
 
 def get_elapsed_time(start: Event, end: Event) -> float:
     """Milliseconds from one event to another."""
-    return (end.seconds - start.seconds) * 1e3
+    return (end._seconds - start._seconds) * 1e3
+
+
+_PINNED: list[weakref.ref[Any]] = []
+
+
+def alloc_pinned_memory(size: int) -> np.ndarray[Any, Any]:
+    """Host memory that a stream may copy from while the host goes on."""
+    memory = np.full(-(-size // 512) * 512, 0xFF, np.uint8)
+    _PINNED[:] = [ref for ref in _PINNED if ref() is not None]
+    _PINNED.append(weakref.ref(memory))
+    return memory
+
+
+def is_pinned(values: np.ndarray[Any, Any]) -> bool:
+    """Tell whether an array lies in pinned memory."""
+    held = [memory for ref in _PINNED if (memory := ref()) is not None]
+    return any(np.may_share_memory(memory, values) for memory in held)
 
 
 class RawKernel:

@@ -9,6 +9,8 @@ import numpy as np
 from .. import config
 from .._arrays import from_host, is_array, namespace_of, require_finite, require_real
 from .._errors import BackendError, ParameterError, ShapeError
+from .._executors.tasks import kept_if_workers_hold_it
+from .._executors.work import leaf_of, reads_dask
 from .._results import Unmixing
 from .._samples import Samples
 from .._sources import ArraySource
@@ -25,13 +27,17 @@ def whole_number(value: Any, least: int, most: int, what: str, why: str) -> int:
     return int(value)
 
 
-def kept_if_it_fits(samples: Samples) -> Samples:
+def kept_if_it_fits(samples: Samples, passes: int) -> Samples:
     """Hold the table in memory for a method with many passes, where the budget allows it.
 
-    The tiles stay those of the samples that were given, and so do all the bits of the answer.
+    The tiles stay those of the samples that were given, and so do all the bits of the answer. A
+    dask array is kept on its workers; who asks for more than they hold is told what it costs.
     """
     if isinstance(samples.source, ArraySource) and samples.source.in_memory:
         return samples
+    leaf = leaf_of(samples.source)
+    if reads_dask(leaf):
+        return kept_if_workers_hold_it(samples, leaf, passes)
     size = np.prod(samples.layout.map_shape) * samples.layout.n_features * 8
     return samples.keep() if size <= config.current_budget() else samples
 

@@ -11,12 +11,12 @@ from .. import ops
 from .._arrays import from_host, namespace_of, rng_key, to_host, uniform_per_sample
 from .._door import as_table
 from .._errors import DataError, ParameterError
-from .._fold import fold
+from .._fold import PerSample, fold
 from .._record import Clock
 from .._results import Clusters, Unmixing, one_hot
 from .._samples import Samples
 from .._sources import empty_like
-from .._tiles import Tile, read_rows
+from .._tiles import Tile
 from .._typing import RNG, Array
 from ._common import kept_if_it_fits, packed_endmembers, whole_number
 
@@ -85,7 +85,7 @@ def kmeans(
     max_iter = whole_number(max_iter, 1, 10**9, "max_iter", "steps")
     if not isinstance(tol, Real) or not tol >= 0:
         raise ParameterError(f"tol is {tol!r}; expected zero or more")
-    table = kept_if_it_fits(samples)
+    table = kept_if_it_fits(samples, n_clusters + max_iter + 2)
     origin, norms, variance = _norms(table)
     if isinstance(init, str):
         if init != "k-means++":
@@ -160,9 +160,9 @@ def _step(samples: Samples, centers: Array, origin: Array, norms: Array) -> ops.
     rows = namespace_of(centers).astype(centers, samples.dtype)
     seen, _ = fold(
         samples,
-        lambda tile, _, c, o: ops.assign(tile.rows, c, o, read_rows(norms, tile)[:, 0]),
+        lambda tile, _, c, o, squared: ops.assign(tile.rows, c, o, squared[:, 0]),
         ops.merge_assignments,
-        state=(rows, origin),
+        state=(rows, origin, PerSample(norms)),
         label="k-means",
     )
     result: ops.Assignment = seen
@@ -175,14 +175,14 @@ def _plus_plus(
     """Draw the starts, all at once: one pass for each centre."""
     xp = samples.xp
     shape = (*samples.layout.map_shape, n_starts)
-    squared = empty_like(samples.source.like, shape, 1.0, xp.float64)
+    nearest = empty_like(samples.source.like, shape, 1.0, xp.float64)
 
     def update(
-        tile: Tile, previous: Array, newest: Array | None, draw: int
+        tile: Tile, previous: Array, newest: Array | None, draw: int, squared: Array
     ) -> tuple[ops.Seed, Array]:
         if newest is not None:
             _, relative = ops.nearest(tile.rows, newest[:, None, :], origin)
-            now = xp.clip(relative + read_rows(norms, tile), 0, None)
+            now = xp.clip(relative + squared, 0, None)
             now = xp.astype(now, xp.float64)
             previous = now if draw == 1 else xp.minimum(previous, now)
         uniform = uniform_per_sample(key, 2 + draw, tile.numbers, n_starts)
@@ -195,8 +195,8 @@ def _plus_plus(
             samples,
             update,
             ops.merge_seeds,
-            state=(chosen[-1] if chosen else None, draw),
-            out=squared,
+            state=(chosen[-1] if chosen else None, draw, PerSample(norms)),
+            out=nearest,
             label="k-means++",
         )
         chosen.append(seed.row)
@@ -213,13 +213,18 @@ def _labels(
     shape = (*samples.layout.map_shape, len(centers))
     labels = empty_like(samples.source.like, shape, -1, xp.int32)
 
-    def update(tile: Tile, _: Array, c: Array, o: Array) -> tuple[Array, Array]:
+    def update(tile: Tile, _: Array, c: Array, o: Array, squared: Array) -> tuple[Array, Array]:
         nearest, relative = ops.nearest(tile.rows, c, o)
-        squared = xp.clip(relative + read_rows(norms, tile), 0, None)
+        squared = xp.clip(relative + squared, 0, None)
         return xp.sum(squared, axis=0, dtype=xp.float64), nearest
 
     inertia, _ = fold(
-        samples, update, lambda a, b: a + b, state=(stacked, origin), out=labels, label="labels"
+        samples,
+        update,
+        lambda a, b: a + b,
+        state=(stacked, origin, PerSample(norms)),
+        out=labels,
+        label="labels",
     )
     best = int(xp.argmin(inertia))
     return labels[..., best], best, float(inertia[best])

@@ -16,6 +16,7 @@ from .._samples import Samples
 from .._sources import empty_like
 from .._tiles import Tile
 from .._typing import RNG, Array
+from ..ops.svd import MAX_BLOCKS
 from ._common import kept_if_it_fits, whole_number
 
 Solver = Literal["auto", "covariance", "randomized"]
@@ -89,7 +90,7 @@ def pca(
     if solver not in ("auto", "covariance", "randomized"):
         raise ParameterError(f"solver is {solver!r}; expected 'auto', 'covariance' or 'randomized'")
     exact = solver == "covariance" or (solver == "auto" and f <= MOST_FEATURES_FOR_COVARIANCE)
-    table = kept_if_it_fits(samples)
+    table = kept_if_it_fits(samples, 2 if exact else MAX_BLOCKS + 1)
     found = (
         _exact(table, n_components, center)
         if exact

@@ -14,6 +14,7 @@ import numpy as np
 from .. import config, ops
 from .._arrays import device_of, from_host, to_host
 from .._axes import Axis
+from .._chunks import largest
 from .._errors import BackendError, DTypeError, ParameterError, ShapeError
 from .._fold import fold
 from .._record import Record
@@ -145,15 +146,14 @@ def _require_scan(samples: Any) -> Layout:
 
 def _blocks(samples: Samples, plane: HalfPlane) -> tuple[list[Slices], int]:
     """Cut the scan's frames and the detector into blocks; also return how often data is read."""
-    layout, chunks, phase = samples.layout, None, None
-    if isinstance(samples.source, ArraySource) and samples.source.entry_chunks is not None:
-        chunks, phase = samples.source.entry_chunks
+    layout = samples.layout
+    chunks = samples.source.entry_chunks if isinstance(samples.source, ArraySource) else None
     room = config.current_budget() // 2 // (plane.index.size * _item_size(samples))
-    pixels = plan_blocks(layout.descriptor_shape, chunks, max(1, room), phase=phase)
+    pixels = plan_blocks(layout.descriptor_shape, chunks, max(1, room))
     passes = 1
-    if chunks is not None and phase is not None:
-        ends = [c - p for c, p in zip(chunks, phase, strict=True)]
-        passes = sum(all(s.start < e for s, e in zip(b, ends, strict=True)) for b in pixels)
+    if chunks is not None:
+        first = [along[0] for along in chunks]
+        passes = sum(all(s.start < n for s, n in zip(b, first, strict=True)) for b in pixels)
     frames = np.ndindex(layout.map_shape[:-2])
     lead = [tuple(slice(i, i + 1) for i in frame) for frame in frames]
     return [(*f, slice(None), slice(None), *b) for f in lead for b in pixels], passes
@@ -205,7 +205,7 @@ def _to_file(
 def _values(block: Samples) -> Array:
     """Return a block of detector pixels at all positions."""
     shape, chunks = block.layout.map_shape, block.source.chunks
-    chunk = prod(min(c, n) for c, n in zip(chunks or (), shape, strict=False))
+    chunk = prod(min(c, n) for c, n in zip(largest(chunks or ()), shape, strict=False))
     first = prod(s.stop - s.start for s in block.plan()[0])
     if chunks is None or first >= chunk:
         return block.to_array()

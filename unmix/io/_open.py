@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .._door import samples as make_samples
 from .._errors import FileError, ParameterError, ShapeError
-from .._record import Record
+from .._record import Record, fingerprint
 from .._samples import Samples
 from ._hdf5 import read_hdf5
+from ._in_chunks import in_chunks
 from ._numpy import read_npy, read_npz
 from ._opened import Opened
 from ._pictures import read_picture
@@ -41,7 +43,7 @@ READERS: dict[str, Callable[[Path, str | None], Opened]] = {
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
 
 
-def open(path: str | os.PathLike[str], *, axes: str | None = None) -> Samples:
+def open(path: str | os.PathLike[str], *, axes: str | None = None, chunks: Any = None) -> Samples:
     """Open a file of measured data.
 
     Parameters
@@ -57,6 +59,10 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None) -> Samples:
         ``"frame y x"``, ``"scan_y scan_x | det_y det_x"``, ``"y x | bin"``. Default: what the file
         says of itself, else ``"y x"``, ``"frame y x"`` or ``"scan_y scan_x | det_y det_x"`` by the
         number of axes.
+    chunks : optional
+        Read the file as a dask array with these chunks: ``"auto"``, a size, or sizes for each axis,
+        as `dask.array.from_array` takes them. Every worker opens the file itself, under the same
+        path; a chunk of the file, or several, make a good one. Default: no Dask.
 
     Returns
     -------
@@ -73,6 +79,8 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None) -> Samples:
         library is not installed.
     ShapeError
         If ``axes`` does not fit the data.
+    ParameterError
+        If ``axes`` are no names, or dask cannot cut the data into such ``chunks``.
     DTypeError, DataError
         If the values are complex, boolean or not finite (which is found when they are read).
 
@@ -93,12 +101,14 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None) -> Samples:
     <Samples frame 5 x y 64 x x 96 (px), float32, numpy>
     """
     file, name = _find(path)
-    opened = _reader(file)(file, name)
+    reader = _reader(file)
+    opened = reader(file, name)
     map_names, entries = _names(axes, opened, file)
-    samples = make_samples(
-        opened.array, len(map_names), map_names=map_names, descriptor_names=entries
-    )
-    facts = {**samples.record.steps[0].run, "reader": opened.library}
+    array = opened.array
+    if chunks is not None:
+        array = in_chunks(reader, file, name, array, chunks)
+    samples = make_samples(array, len(map_names), map_names=map_names, descriptor_names=entries)
+    facts = {"data": fingerprint(opened.array), "reader": opened.library}
     record = Record().then("open", {"path": os.fspath(path), "axes": axes}, **facts)
     scaled = tuple(
         replace(opened.scales.get(i, a), name=a.name) for i, a in enumerate(samples.axes)

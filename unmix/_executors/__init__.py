@@ -1,0 +1,1 @@
+"""Who runs a pass over tiles: threads, Dask or a GPU's streams."""
