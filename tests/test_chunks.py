@@ -111,6 +111,11 @@ class TestPasses:
 
 
 class TestPlans:
+    def test_chunks_are_cut_where_positions_are_taken(self):
+        assert um._chunks.cut_chunks(4, range(3, 14, 2)) == (1, 2, 2, 1)
+        assert um._chunks.cut_chunks((3, 5, 2), range(1, 10)) == (2, 5, 2)
+        assert um._chunks.cut_chunks((3, 5, 2), range(8, 10)) == (2,)
+
     @given(
         shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
         chunks=st.tuples(st.integers(1, 50), st.integers(1, 50)),
@@ -118,18 +123,25 @@ class TestPlans:
         data=st.data(),
     )
     def test_blocks_cover_the_map_once_and_follow_chunks(self, shape, chunks, n, data):
-        phase = tuple(data.draw(st.integers(0, c - 1)) for c in chunks)
+        # where a crop began, the first chunk is a part of one
+        starts = [data.draw(st.integers(0, c - 1)) for c in chunks]
+        cut = tuple(
+            um._chunks.cut_chunks(c, range(i, i + size))
+            for c, i, size in zip(chunks, starts, shape, strict=True)
+        )
+        cut = data.draw(st.sampled_from([cut, chunks]))
         largest = data.draw(st.integers(0, 900))
-        blocks = um._tiles.plan_blocks(shape, chunks, n, phase=phase, largest_chunk=largest)
+        blocks = um._tiles.plan_blocks(shape, cut, n, largest_chunk=largest)
         seen = np.zeros(shape, int)
-        one = np.prod(np.minimum(chunks, shape))
+        one = np.prod(np.minimum([max(np.atleast_1d(c)) for c in cut], shape))
         for b in blocks:
             seen[b] += 1
             assert seen[b].size <= max(n, one if one <= largest else 0)
             if one <= max(n, largest):
-                for s, c, p, size in zip(b, chunks, phase, shape, strict=True):
-                    assert s.start == 0 or (s.start + p) % c == 0
-                    assert s.stop == size or (s.stop + p) % c == 0
+                for s, c, size in zip(b, cut, shape, strict=True):
+                    ends = range(0, size, c) if isinstance(c, int) else [0, *np.cumsum(c)]
+                    assert s.start in ends
+                    assert s.stop == size or s.stop in ends
         assert (seen == 1).all()
 
 

@@ -98,8 +98,10 @@ class ArraySource:
 
     def _along(self, axis: int) -> range:
         """Positions in the array of the entries along one of its axes."""
-        whole = range(self.array.shape[axis])
-        return whole if self.part is None else whole[self.part[axis]]
+        if self.part is None:
+            return range(self.array.shape[axis])
+        part = self.part[axis]
+        return range(part.start, part.stop, part.step)
 
     @property
     def entry_chunks(self) -> tuple[tuple[int, ...], ...] | None:
@@ -182,7 +184,7 @@ class ArraySource:
         bad = np.argwhere(~np.isfinite(to_host(rows)))
         row, entry = bad[0]
         inside = np.unravel_index(row if kept is None else kept[row], shape[: self.n_map])
-        place = {a: self._along(a)[0] for a in range(len(self.array.shape))}
+        place = {a: self._along(a)[0] for a in range(len(self.part or self.array.shape))}
         along = zip(self.axes, where, inside, strict=False)
         place |= {axis: self._along(axis)[s][i] for axis, s, i in along}
         entries = np.unravel_index(entry, shape[self.n_map :])
@@ -207,7 +209,7 @@ def stored_source(array: Any, axes: tuple[int, ...], n_map: int) -> ArraySource:
     if chunks is None:
         return ArraySource(array, axes, n_map, in_memory=False)
     along = tuple(chunks[a] for a in axes[:n_map])
-    cache = ChunkCache(tuple(chunks))
+    cache = None if is_dask(array) else ChunkCache(tuple(chunks))
     return ArraySource(array, axes, n_map, in_memory=False, chunks=along, cache=cache)
 
 

@@ -47,7 +47,9 @@ class Sent:
         samples = replace(work.samples, source=work.samples.source.rebuilt(lambda _: nothing))
         state = tuple(PerSample(None) if isinstance(s, PerSample) else s for s in work.state)
         out = None if work.out is None else work.out[:0, ...]
-        return cls(replace(work, samples=samples, state=state, out=out), replace(leaf, array=None))
+        part = leaf.part or tuple(slice(0, n, 1) for n in leaf.array.shape)
+        beside = replace(leaf, array=None, part=part)
+        return cls(replace(work, samples=samples, state=state, out=out), beside)
 
     def compute(
         self, where: Slices, asked: Asked, previous: Array | None, beside: list[Array], part: Array
