@@ -15,37 +15,37 @@ CHUNK = (16, 16)
 """Scan positions of a chunk of the files."""
 
 
-def patterns(scan: int, detector: int, rows: slice, dtype: Any, seed: int = 0) -> Host:
-    """Return counts of four mixed patterns at some rows of the scan: (rows, scan, det, det)."""
+def patterns(columns: int, detector: int, rows: slice, dtype: Any) -> Host:
+    """Return counts of four mixed patterns at some rows of the scan: (rows, columns, det, det)."""
     y, x = np.mgrid[:detector, :detector] / detector - 0.5
     mean = 20 * np.exp(-8 * (y**2 + x**2))
     disks = [mean * (1 + 0.8 * np.cos(2 * np.pi * (i * y + (3 - i) * x))) for i in range(4)]
-    sy, sx = np.meshgrid(np.arange(scan)[rows], np.arange(scan), indexing="ij")
-    amounts = (
-        np.stack([np.sin(2 * np.pi * (i + 1) * (sy + sx * i) / scan) for i in range(4)]) + 1.01
-    )
-    amounts = (amounts / amounts.sum(axis=0)).astype(np.float32)
-    out = np.empty((*sy.shape, detector, detector), dtype)
-    for i, row in enumerate(out):  # each row of the scan has its own draws
-        rates = np.tensordot(amounts[:, i].T, np.asarray(disks, np.float32), axes=1)
-        draws = np.random.default_rng((seed, rows.start + i))
+    flat = np.asarray(disks, np.float32)
+    sx = 2 * np.pi * np.arange(columns) / columns
+    out = np.empty((rows.stop - rows.start, columns, detector, detector), dtype)
+    for row, sy in zip(out, range(rows.start, rows.stop), strict=True):
+        phases = [(i + 1) * (0.05 * sy + i * sx) for i in range(4)]
+        amounts = np.sin(np.asarray(phases, np.float32)) + np.float32(1.01)
+        rates = np.tensordot((amounts / amounts.sum(axis=0)).T, flat, axes=1)
         # a Poisson number of this mean is normal but for the tail, at a tenth of the time
-        noise = draws.standard_normal(rates.shape, dtype=np.float32)
+        noise = np.random.default_rng(sy).standard_normal(rates.shape, dtype=np.float32)
         row[...] = np.rint(np.clip(rates + np.sqrt(rates) * noise, 0, None))
     return out
 
 
-def write_hdf5(path: Path, scan: int, detector: int, dtype: Any, packed: str | None = None) -> None:
-    """Write such a set, chunk by chunk."""
+def write_hdf5(
+    path: Path, scan: tuple[int, int], detector: int, dtype: Any, packed: str | None = None
+) -> None:
+    """Write such a set, row of chunks by row of chunks."""
     import h5py
 
     with h5py.File(path, "w") as file:
-        chunks = (*(min(c, scan) for c in CHUNK), detector, detector)
-        shape = (scan, scan, detector, detector)
+        chunks = (*(min(c, n) for c, n in zip(CHUNK, scan, strict=True)), detector, detector)
+        shape = (*scan, detector, detector)
         data = file.create_dataset("data", shape, dtype, chunks=chunks, compression=packed)
-        for start in range(0, scan, CHUNK[0]):
-            rows = slice(start, min(start + CHUNK[0], scan))
-            data[rows] = patterns(scan, detector, rows, dtype)
+        for start in range(0, scan[0], CHUNK[0]):
+            rows = slice(start, min(start + CHUNK[0], scan[0]))
+            data[rows] = patterns(scan[1], detector, rows, dtype)
 
 
 def _sizes(scale: float) -> tuple[int, int]:
@@ -68,8 +68,8 @@ def _array(dtype: Any) -> Any:
 def _file(dtype: Any, packed: str | None) -> Any:
     def make(folder: Path, scale: float) -> None:
         scan, detector = _sizes(scale)
-        write_hdf5(folder / "data.h5", scan, detector, dtype, packed)
-        write_hdf5(folder / "small.h5", 16, detector, dtype, packed)
+        write_hdf5(folder / "data.h5", (scan, scan), detector, dtype, packed)
+        write_hdf5(folder / "small.h5", CHUNK, detector, dtype, packed)
 
     return make
 

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+from .meter import busy, forget_peak, memory
 from .peers_all import WORKLOADS
 from .peers_common import Contender, Row, Workload, load
 
 WARM_UP = 0.002
 """Share of the input of a first call: libraries load and compile what they need."""
-
-
-def memory(field: str) -> float:
-    """Return a figure of Linux's /proc/self/status in bytes; NaN on other systems."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return float("nan")
-    return int(status.read_text().split(field + ":")[1].split()[0]) * 1024.0
-
-
-def busy() -> float:
-    """Return the seconds that all processors have worked; NaN where Linux's /proc is missing."""
-    stat = Path("/proc/stat")
-    if not stat.exists():
-        return float("nan")
-    user, nice, system, _idle, _wait, irq, softirq, *_ = map(int, stat.read_text().split()[1:9])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def run(workload: Workload, contender: Contender, folder: Path) -> Row:
@@ -43,9 +26,7 @@ def run(workload: Workload, contender: Contender, folder: Path) -> Row:
     if contender.part < 1:
         inputs = workload.part(inputs, contender.part)
     times = whole / workload.work(inputs)
-    peaks = Path("/proc/self/clear_refs")
-    if peaks.exists():
-        peaks.write_text("5")  # the peak starts anew
+    forget_peak()
     before, own, all_before = memory("VmRSS"), time.process_time(), busy()
     began = time.perf_counter()
     answer = contender.run(inputs)
