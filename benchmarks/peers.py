@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tqdm import tqdm
 
 from . import peers_table as tables
 from .peers_all import WORKLOADS
 from .peers_common import Contender, Row, Workload
-from .peers_environment import REQUIREMENTS, ROOT, Environment
+from .peers_environment import REQUIREMENTS, ROOT, Environment, interrupt_when_terminated
 
 PAGE = ROOT / "docs" / "performance.md"
 MOST_SECONDS = 300.0
@@ -107,11 +106,6 @@ def environments_for(
     return {name: Environment(name, folders[name]) for name in REQUIREMENTS if name in needed}
 
 
-def stop(*_: object) -> NoReturn:
-    """End as Ctrl-C does: nothing is left running, and no file."""
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -130,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     workloads = chosen(asked.only)
     if not workloads:
         parser.error(f"no workload starts with {asked.only!r}")
-    signal.signal(signal.SIGTERM, stop)
+    interrupt_when_terminated()
     with tempfile.TemporaryDirectory(prefix="unmix-peers-") as name:
         scratch = Path(name)
         folders = {"peers": asked.venv or scratch / "venv"}

@@ -10,6 +10,7 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,3 +97,12 @@ def ended(command: list[str], variables: dict[str, str]) -> Iterator[subprocess.
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+
+
+def interrupt_when_terminated() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: nothing is left running, and no file."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

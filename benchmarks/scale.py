@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from . import scale_cluster, scale_measure
 from . import scale_model as model
-from .peers_environment import ROOT
+from .peers_environment import ROOT, interrupt_when_terminated
 from .peers_table import machine, number, table, write_between
 
 PAGE = ROOT / "docs" / "scale.md"
@@ -168,6 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of JSON files")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     asked = parser.parse_args(arguments)
+    interrupt_when_terminated()
     found: dict[str, Any] = {}
     if asked.part != "cluster":
         found["model"] = measure_model([float(s) for s in asked.sizes.split(",")])
