@@ -83,7 +83,7 @@ def test_the_exact_abundances_are_those_of_known_mixtures(module: Any) -> None:
     amounts = np.random.default_rng(1).dirichlet(np.ones(4), 50)
     amounts[:20, 0] = 0
     amounts /= amounts.sum(axis=1, keepdims=True)
-    found = module("peers_simplex").by_supports(amounts @ endmembers, endmembers)
+    found = module("peers_abundances").by_supports(amounts @ endmembers, endmembers)
     np.testing.assert_allclose(found, amounts, atol=1e-9)
 
 
