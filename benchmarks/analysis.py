@@ -39,6 +39,39 @@ class FromImageToAbundances:
         self.time_run(memory)
 
 
+class Replay:
+    """A record run again on another image of 1024 x 1024 pixels."""
+
+    def setup(self) -> None:
+        samples = um.window_fft(um.sliding_windows(image(1024), 64, 8))
+        model = um.nfindr(samples, 4, pca=um.pca(samples, 16))
+        self.pipeline = um.Pipeline.from_record(model.record)
+        self.other = image(1024)[::-1, ::-1].copy()
+
+    def time_run(self) -> None:
+        self.pipeline.run(self.other)
+
+    def peakmem_run(self) -> None:
+        self.pipeline.run(self.other)
+
+
+class Reading:
+    """What comes after: windows that stand for a component, and maps on the image's pixels."""
+
+    def setup(self) -> None:
+        self.windows = um.sliding_windows(image(1024), 64, 8)
+        self.model = um.nfindr(um.window_fft(self.windows), 4)
+
+    def time_representatives(self) -> None:
+        um.representatives(self.model, image(1024))
+
+    def time_overlap_add(self) -> None:
+        um.overlap_add(self.windows).to_array()
+
+    def peakmem_overlap_add(self) -> None:
+        um.overlap_add(self.windows).to_array()
+
+
 class Import:
     """Import in a fresh interpreter, beside NumPy's own."""
 

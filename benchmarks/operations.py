@@ -107,5 +107,8 @@ class Simplex:
     def time_gram_product_alone(self, n_endmembers: int) -> None:
         _ = self.mixtures.samples @ self.mixtures.endmembers.T
 
+    def peakmem_nfindr(self, n_endmembers: int) -> None:
+        um.nfindr(self.mixtures.samples, n_endmembers, pca=self.pca)
+
     def peakmem_fcls(self, n_endmembers: int) -> None:
         um.ops.fcls(self.mixtures.samples, self.mixtures.endmembers)
