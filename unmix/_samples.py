@@ -356,7 +356,7 @@ class Samples:
             features = None
         source = Selected(self._values, slices, self.layout.map_shape, dropped, features)
         if slices is None:
-            source = replace(source, chunks=self.source.chunks)
+            source = replace(source, chunks=self.source.chunks, phase=self.source.phase)
         record = self.record.then(operation, parameters)
         return replace(self, source=source, layout=layout, record=record)
 

@@ -1,15 +1,17 @@
-"""Results that are too large for memory: arrays in new files, whole or not at all."""
+"""Arrays in files that are too large for memory: new ones, whole or not at all, and memory maps."""
 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from . import config
 from ._axes import Axis
 from ._errors import FileError
 from ._typing import HostArray
@@ -90,7 +92,35 @@ def _zarr_array(
 def stored(path: Path) -> Any:
     """Return what `new_array` wrote, to be read block by block."""
     if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r")
+        return bounded(np.load(path, mmap_mode="r"))
     import zarr
 
     return zarr.open_group(str(path), mode="r")[DATA]
+
+
+def bounded(mapped: np.memmap[Any, Any]) -> Any:
+    """Return a memory map of a file, or what slices like it where the budget has no room for all.
+
+    Pages of a map count as the process' memory for as long as it is there.
+    """
+    return mapped if mapped.nbytes <= config.current_budget() else MappedBlocks(mapped)
+
+
+class MappedBlocks:
+    """An array in a file, of which each block is mapped for itself and copied."""
+
+    __slots__ = ("__weakref__", "_file", "_offset", "_order", "dtype", "shape")
+
+    def __init__(self, mapped: np.memmap[Any, Any]) -> None:
+        self.shape, self.dtype = mapped.shape, mapped.dtype
+        self._offset = mapped.offset
+        self._order: Literal["C", "F"] = "C" if mapped.flags.c_contiguous else "F"
+        self._file = Path(str(mapped.filename)).open("rb")  # noqa: SIM115 - for every block
+        weakref.finalize(self, self._file.close)
+
+    def __getitem__(self, key: Any) -> HostArray:
+        """Read a block."""
+        whole = np.memmap(
+            self._file, self.dtype, "r", offset=self._offset, shape=self.shape, order=self._order
+        )
+        return np.array(whole[key])
