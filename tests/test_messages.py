@@ -631,6 +631,11 @@ CASES = {
         um.DTypeError,
         ("these samples are complex", "take output='amplitude' or 'power'"),
     ),
+    "keeping samples in a picture": (
+        lambda: SCAN.keep("scan.png"),
+        um.FileError,
+        ("out is scan.png", "expected a name that ends in .npy"),
+    ),
     "scan_fft of an array": (
         lambda: um.scan_fft(IMAGE),
         um.BackendError,

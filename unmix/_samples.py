@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +15,12 @@ from . import config, ops
 from ._arrays import as_float, from_host, is_array, namespace_of, to_host
 from ._axes import Axis, describe_axes, normal_slices
 from ._binning import binned, crop_source
-from ._errors import BackendError, DTypeError, ParameterError, ShapeError
-from ._fold import map_rows
+from ._errors import BackendError, DTypeError, FileError, ParameterError, ShapeError
+from ._fold import fold, map_rows
 from ._normalize import scaler
 from ._record import Record
-from ._sources import ArraySource, Mapped, Selected, Source
+from ._sources import ArraySource, Mapped, Selected, Source, stored_source
+from ._stored import new_array, stored
 from ._tiles import Tile, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
 from .layout import Layout
@@ -174,27 +178,57 @@ class Samples:
         flat = self.layout.unpack(self.xp.reshape(rows, (-1, n)), weighted=False)
         return self.xp.reshape(flat, self.shape)
 
-    def keep(self) -> Samples:
-        """Compute the table once and hold it in memory.
+    def keep(self, out: str | os.PathLike[str] | None = None) -> Samples:
+        """Compute the table once and hold it in memory, or in a file.
+
+        Parameters
+        ----------
+        out : path, optional
+            A new ``.npy`` file: for data that is packed, or costly to describe, and larger than
+            memory. It is a scratch copy, which is yours to remove. Default: in memory.
 
         Returns
         -------
         Samples
             The same samples; passes over them then cost no description.
+
+        Raises
+        ------
+        FileError
+            If ``out`` exists, cannot be written, or does not end in ``.npy``.
         """
-        rows = map_rows(
-            self, lambda r: r, self.layout.n_features, dtype=self.dtype, label="keeping samples"
-        )
-        source = ArraySource(
-            rows,
-            tuple(range(rows.ndim)),
-            rows.ndim - 1,
+        width, n = self.layout.n_features, len(self.layout.map_axes)
+        axes = tuple(range(n + 1))
+        if out is None:
+            rows = map_rows(self, lambda r: r, width, dtype=self.dtype, label="keeping samples")
+            source = ArraySource(rows, axes, n)
+        else:
+            source = stored_source(self._written(Path(out)), axes, n)
+        source = replace(
+            source,
             chunks=self.source.chunks,
             phase=self.source.phase,
             weighted=self.layout.multiplicity is not None,
             kept_from=self.source.bytes_per_sample,
         )
         return replace(self, source=source, record=self.record.then("keep", {}))
+
+    def _written(self, path: Path) -> Any:
+        """Write all rows to a new file, and return what is read from it."""
+        if path.suffix != ".npy":
+            raise FileError(f"out is {path}; expected a name that ends in .npy")
+        axes = (*self.layout.map_axes, Axis.regular("feature", self.layout.n_features))
+        dtype = str(self.dtype).rpartition(".")[2]
+
+        def write(tile: Tile, _: None) -> None:
+            sizes = [s.stop - s.start for s in tile.where]
+            block = np.zeros((prod(sizes), tile.rows.shape[1]), dtype)
+            block[slice(None) if tile.kept is None else tile.kept] = to_host(tile.rows)
+            array[tile.where] = block.reshape(*sizes, -1)
+
+        with new_array(path, dtype, axes, len(axes) - 1, ()) as array:
+            fold(self, write, label="keeping samples")
+        return stored(path)
 
     def unweighted(self) -> Samples:
         """Return the same rows without their weights, as plain features."""

@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from ._axes import Axis
 from ._errors import FileError
 from ._typing import HostArray
 from ._write import new_file, new_folder
+
+Order = Literal["C", "F"]
 
 DATA = "data"
 """Name of the array in a zarr group, beside the coordinates of its axes."""
@@ -55,11 +58,13 @@ def new_array(
         raise FileError(f"out is {path}; expected a name that ends in .npy or .zarr")
 
 
-def _mapped(stream: Any, dtype: Any, shape: tuple[int, ...]) -> HostArray:
+def _mapped(stream: Any, dtype: Any, shape: tuple[int, ...]) -> MappedBlocks:
     start, size = stream.tell(), int(np.prod(shape)) * np.dtype(dtype).itemsize
+    stream.truncate(start + size)
     if hasattr(os, "posix_fallocate"):  # a full disk is an error now, and no bus error later
         os.posix_fallocate(stream.fileno(), 0, start + size)
-    return np.memmap(stream, dtype, "r+", offset=start, shape=shape)
+    stream.flush()
+    return MappedBlocks(stream, np.dtype(dtype), shape, start, mode="r+")
 
 
 def _zarr_array(
@@ -103,24 +108,37 @@ def bounded(mapped: np.memmap[Any, Any]) -> Any:
 
     Pages of a map count as the process' memory for as long as it is there.
     """
-    return mapped if mapped.nbytes <= config.current_budget() else MappedBlocks(mapped)
+    if mapped.nbytes <= config.current_budget():
+        return mapped
+    file = Path(str(mapped.filename)).open("rb")  # noqa: SIM115 - for every block
+    order: Order = "C" if mapped.flags.c_contiguous else "F"
+    blocks = MappedBlocks(file, mapped.dtype, mapped.shape, mapped.offset, order=order)
+    weakref.finalize(blocks, file.close)
+    return blocks
 
 
 class MappedBlocks:
-    """An array in a file, of which each block is mapped for itself and copied."""
+    """An array in an open file, of which each block is mapped for itself and copied."""
 
-    __slots__ = ("__weakref__", "_file", "_offset", "_order", "dtype", "shape")
+    __slots__ = ("__weakref__", "_map", "dtype", "shape")
 
-    def __init__(self, mapped: np.memmap[Any, Any]) -> None:
-        self.shape, self.dtype = mapped.shape, mapped.dtype
-        self._offset = mapped.offset
-        self._order: Literal["C", "F"] = "C" if mapped.flags.c_contiguous else "F"
-        self._file = Path(str(mapped.filename)).open("rb")  # noqa: SIM115 - for every block
-        weakref.finalize(self, self._file.close)
+    def __init__(
+        self,
+        file: Any,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        offset: int,
+        *,
+        order: Order = "C",
+        mode: Literal["r", "r+"] = "r",
+    ) -> None:
+        self.shape, self.dtype = shape, dtype
+        self._map = partial(np.memmap, file, dtype, mode, offset, shape, order)
 
     def __getitem__(self, key: Any) -> HostArray:
         """Read a block."""
-        whole = np.memmap(
-            self._file, self.dtype, "r", offset=self._offset, shape=self.shape, order=self._order
-        )
-        return np.array(whole[key])
+        return np.array(self._map()[key])
+
+    def __setitem__(self, key: Any, block: HostArray) -> None:
+        """Write a block."""
+        self._map()[key] = block
