@@ -147,14 +147,17 @@ def write_scans(folder: Path) -> list[Path]:
     return paths
 
 
-def pca_of_file(path: Path, out: Path) -> dict[str, Any]:
-    """Run PCA(8) of a file, as one call of the library's."""
+def pca_of_file(path: Path, out: Path, scratch: Path | None) -> dict[str, Any]:
+    """Run PCA(8) of a file, which may be unpacked into a scratch file first."""
     import unmix as um
 
     start = time.perf_counter()
     with um.config.memory_budget(BUDGET):
-        model = um.pca(um.open(path), 8)
+        samples = um.open(path)
+        model = um.pca(samples if scratch is None else samples.keep(scratch), 8)
     seconds = time.perf_counter() - start
+    if scratch is not None:
+        scratch.unlink()
     np.save(out, model.components.reshape(8, -1))
     return {"seconds": seconds, "peak_mib": peak_mib()}
 
@@ -177,10 +180,14 @@ def hdf5(folder: Path, peer_python: str | None, repeats: int) -> dict[str, Any]:
     """Time PCA(8) of both files, in fresh processes, in turn with HyperSpy's lazy signals."""
     table: dict[str, Any] = {}
     for path in write_scans(folder):
-        runs: dict[str, list[dict[str, float]]] = {"unmix": [], "hyperspy": []}
+        names = ("unmix", "unmix_scratch", "hyperspy")
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
         found = {name: folder / f"{path.stem}_{name}.npy" for name in runs}
+        ours = [sys.executable, __file__, "pca", str(path)]
+        scratch = str(folder / "scratch.npy")
         commands = {
-            "unmix": [sys.executable, __file__, "pca", str(path), str(found["unmix"])],
+            "unmix": [*ours, str(found["unmix"])],
+            "unmix_scratch": [*ours, str(found["unmix_scratch"]), "--scratch", scratch],
             "hyperspy": [peer_python, "-c", HYPERSPY, str(path), str(found["hyperspy"])],
         }
         for _ in range(repeats):
@@ -215,6 +222,7 @@ def main() -> None:
     one = commands.add_parser("pca")
     one.add_argument("path", type=Path)
     one.add_argument("out", type=Path)
+    one.add_argument("--scratch", type=Path)
     given = vars(parser.parse_args())
     functions = {"generated": generated, "killed": killed, "hdf5": hdf5, "pca": pca_of_file}
     print(json.dumps(functions[given.pop("command")](**given)))

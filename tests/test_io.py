@@ -20,7 +20,7 @@ import tifffile
 from PIL import Image
 
 import unmix as um
-from unmix import _write
+from unmix import _stored, _write
 from unmix.io import _hdf5, _model, _opened, _pictures, _rosetta, _tiff_scale
 
 RNG = np.random.default_rng(0)
@@ -115,6 +115,25 @@ class TestNumpy:
         assert isinstance(samples.source.array, np.memmap)
         assert not samples.source.array.flags.writeable
         assert_holds(samples, IMAGE)
+
+    @pytest.mark.parametrize("suffix", ["npy", "tif"])
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_a_map_larger_than_the_budget_stays_out_of_memory(self, tmp_path, suffix, order):
+        frames = np.asarray(np.tile(FRAMES, (2, 20, 10)), order=order)  # 3 MiB
+        path = tmp_path / f"a.{suffix}"
+        if suffix == "npy":
+            np.save(path, frames)
+        else:
+            tifffile.imwrite(path, frames, photometric="minisblack")
+        with um.config.memory_budget(1 << 20):
+            samples = um.open(path)
+            assert isinstance(samples.source.array, _stored.MappedBlocks)
+            block = samples.source.array[1:3, :, 4:9]
+            assert type(block) is np.ndarray
+            assert block.base is None
+            np.testing.assert_array_equal(block, frames[1:3, :, 4:9])
+            path.unlink()  # it is held open
+            assert_holds(samples, frames)
 
     @pytest.mark.parametrize(
         "array",

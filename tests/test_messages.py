@@ -61,10 +61,14 @@ def strict(values, device=None):
     return array_api_strict.asarray(values, device=device)
 
 
-def unknown_sizes(values):
+def lazily(values):
     import dask.array as da
 
-    table = da.from_array(values)
+    return da.from_array(values)
+
+
+def unknown_sizes(values):
+    table = lazily(values)
     return table[table[:, 0] > 0.5]
 
 
@@ -94,6 +98,11 @@ CASES = {
         lambda: um.samples(strict(TABLE), 1).on("cuda"),
         um.BackendError,
         ("of array_api_strict", "move the array to the GPU before making samples"),
+    ),
+    "keeping a dask array in a file": (
+        lambda: um.samples(lazily(TABLE), 1).keep("kept.npy"),
+        um.BackendError,
+        ("of a dask array", "keep() leaves where Dask computes", "leave out= away"),
     ),
     "a dask array of unknown sizes": (
         lambda: um.samples(unknown_sizes(TABLE), 1),
@@ -654,6 +663,11 @@ CASES = {
         lambda: um.virtual_image(um.scan_fft(SCAN, output="complex"), np.ones((6, 7))),
         um.DTypeError,
         ("these samples are complex", "take output='amplitude' or 'power'"),
+    ),
+    "keeping samples in a picture": (
+        lambda: SCAN.keep("scan.png"),
+        um.FileError,
+        ("out is scan.png", "expected a name that ends in .npy"),
     ),
     "scan_fft of an array": (
         lambda: um.scan_fft(IMAGE),

@@ -701,6 +701,28 @@ class TestKeep:
         kept.normalize("minmax", over="all").to_array()
         assert len(calls) == 1
 
+    def test_a_file_holds_the_same_bits(self, backend, tmp_path, small_tiles):
+        mask = np.random.default_rng(1).random((3, 3, 4)) < 0.7
+        for i, samples in enumerate((spectra(backend), spectra(backend, np.float32).where(mask))):
+            kept = samples.keep(tmp_path / f"{i}.npy")
+            assert not kept.source.in_memory
+            assert kept.plan() == samples.plan()
+            np.testing.assert_array_equal(kept.to_array(), host(samples.keep().to_array()))
+            if backend is Backend.NUMPY:
+                one, two = um.pca(kept, 3), um.pca(samples, 3)
+                np.testing.assert_array_equal(one.maps, two.maps)
+                np.testing.assert_array_equal(one.components, two.components)
+
+    def test_a_file_is_there_whole_or_not_at_all(self, tmp_path):
+        values = movie()
+        np.save(tmp_path / "in.npy", np.where(values == values.max(), np.nan, values))
+        samples = um.samples(np.load(tmp_path / "in.npy", mmap_mode="r"), 1)
+        with pytest.raises(um.DataError, match="NaN or infinite"):
+            samples.keep(tmp_path / "out.npy")
+        assert [p.name for p in tmp_path.iterdir()] == ["in.npy"]
+        with pytest.raises(um.FileError, match="is there already"):
+            samples.keep(tmp_path / "in.npy")
+
     def test_says_so_in_the_record_and_changes_nothing_else(self, backend):
         samples = spectra(backend)
         kept = samples.keep()

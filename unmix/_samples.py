@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +23,14 @@ from ._arrays import (
 )
 from ._axes import Axis, describe_axes, normal_slices
 from ._binning import binned, crop_source
-from ._errors import BackendError, DTypeError, ParameterError, ShapeError
-from ._fold import kept_rows, map_rows
+from ._errors import BackendError, DTypeError, FileError, ParameterError, ShapeError
+from ._executors.work import leaf_of, reads_dask
+from ._fold import fold, kept_rows, map_rows
 from ._normalize import scaler
 from ._record import Record
-from ._sources import ArraySource, Mapped, Selected, Source, in_memory, upload
-from ._tiles import Tile, plan_blocks
+from ._sources import ArraySource, Mapped, Selected, Source, in_memory, stored_source, upload
+from ._stored import new_array, stored
+from ._tiles import Tile, as_block, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
 from .layout import Layout
 
@@ -220,25 +224,58 @@ class Samples:
             record=self.record.then("on", {"device": device}),
         )
 
-    def keep(self) -> Samples:
-        """Compute the table once and hold it in memory; that of a dask array, on its workers.
+    def keep(self, out: str | os.PathLike[str] | None = None) -> Samples:
+        """Compute the table once and hold it in memory, or in a file.
+
+        Parameters
+        ----------
+        out : path, optional
+            A new ``.npy`` file: for data that is packed, or costly to describe, and larger than
+            memory. It is a scratch copy, which is yours to remove. Default: in memory.
 
         Returns
         -------
         Samples
             The same samples; passes over them then cost no description.
+
+        Raises
+        ------
+        FileError
+            If ``out`` exists, cannot be written, or does not end in ``.npy``.
         """
-        rows = kept_rows(self)
-        source = ArraySource(
-            rows,
-            tuple(range(rows.ndim)),
-            rows.ndim - 1,
-            in_memory=in_memory(rows),
+        n = len(self.layout.map_axes)
+        axes = tuple(range(n + 1))
+        if out is None:
+            rows = kept_rows(self)
+            source = ArraySource(rows, axes, n, in_memory=in_memory(rows))
+        else:
+            source = stored_source(self._written(Path(out)), axes, n)
+        source = replace(
+            source,
             chunks=self.source.chunks,
             weighted=self.layout.multiplicity is not None,
             kept_from=self.source.bytes_per_sample,
         )
         return replace(self, source=source, record=self.record.then("keep", {}))
+
+    def _written(self, path: Path) -> Any:
+        """Write all rows to a new file, and return what is read from it."""
+        if path.suffix != ".npy":
+            raise FileError(f"out is {path}; expected a name that ends in .npy")
+        if reads_dask(leaf_of(self.source)):
+            raise BackendError(
+                "these samples are of a dask array, whose rows keep() leaves where Dask computes; "
+                "leave out= away"
+            )
+        axes = (*self.layout.map_axes, Axis.regular("feature", self.layout.n_features))
+        dtype = str(self.dtype).rpartition(".")[2]
+
+        def write(tile: Tile, _: None) -> None:
+            array[tile.where] = to_host(as_block(tile))
+
+        with new_array(path, dtype, axes, len(axes) - 1, ()) as array:
+            fold(self, write, label="keeping samples")
+        return stored(path)
 
     def unweighted(self) -> Samples:
         """Return the same rows without their weights, as plain features."""

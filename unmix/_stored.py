@@ -1,19 +1,24 @@
-"""Results that are too large for memory: arrays in new files, whole or not at all."""
+"""Arrays in files that are too large for memory: new ones, whole or not at all, and memory maps."""
 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from . import config
 from ._axes import Axis
 from ._errors import FileError
 from ._typing import HostArray
 from ._write import new_file, new_folder
+
+Order = Literal["C", "F"]
 
 DATA = "data"
 """Name of the array in a zarr group, beside the coordinates of its axes."""
@@ -53,11 +58,13 @@ def new_array(
         raise FileError(f"out is {path}; expected a name that ends in .npy or .zarr")
 
 
-def _mapped(stream: Any, dtype: Any, shape: tuple[int, ...]) -> HostArray:
+def _mapped(stream: Any, dtype: Any, shape: tuple[int, ...]) -> MappedBlocks:
     start, size = stream.tell(), int(np.prod(shape)) * np.dtype(dtype).itemsize
+    stream.truncate(start + size)
     if hasattr(os, "posix_fallocate"):  # a full disk is an error now, and no bus error later
         os.posix_fallocate(stream.fileno(), 0, start + size)
-    return np.memmap(stream, dtype, "r+", offset=start, shape=shape)
+    stream.flush()
+    return MappedBlocks(stream, np.dtype(dtype), shape, start, mode="r+")
 
 
 def _zarr_array(
@@ -90,7 +97,48 @@ def _zarr_array(
 def stored(path: Path) -> Any:
     """Return what `new_array` wrote, to be read block by block."""
     if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r")
+        return bounded(np.load(path, mmap_mode="r"))
     import zarr
 
     return zarr.open_group(str(path), mode="r")[DATA]
+
+
+def bounded(mapped: np.memmap[Any, Any]) -> Any:
+    """Return a memory map of a file, or what slices like it where the budget has no room for all.
+
+    Pages of a map count as the process' memory for as long as it is there.
+    """
+    if mapped.nbytes <= config.current_budget():
+        return mapped
+    file = Path(str(mapped.filename)).open("rb")  # noqa: SIM115 - for every block
+    order: Order = "C" if mapped.flags.c_contiguous else "F"
+    blocks = MappedBlocks(file, mapped.dtype, mapped.shape, mapped.offset, order=order)
+    weakref.finalize(blocks, file.close)
+    return blocks
+
+
+class MappedBlocks:
+    """An array in an open file, of which each block is mapped for itself and copied."""
+
+    __slots__ = ("__weakref__", "_map", "dtype", "shape")
+
+    def __init__(
+        self,
+        file: Any,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        offset: int,
+        *,
+        order: Order = "C",
+        mode: Literal["r", "r+"] = "r",
+    ) -> None:
+        self.shape, self.dtype = shape, dtype
+        self._map = partial(np.memmap, file, dtype, mode, offset, shape, order)
+
+    def __getitem__(self, key: Any) -> HostArray:
+        """Read a block."""
+        return np.array(self._map()[key])
+
+    def __setitem__(self, key: Any, block: HostArray) -> None:
+        """Write a block."""
+        self._map()[key] = block

@@ -105,14 +105,15 @@ def scan_fft(
     def transform(block: Samples) -> Array:
         return _transformed(block, plane, taper, output)
 
+    axes = tuple(range(len(plain.shape)))
     facts: dict[str, Any] = {"passes": passes}
     if out is None:
         array = _in_memory(plain, blocks, transform, itemsize)
-        source = ArraySource(array, tuple(range(array.ndim)), len(map_axes))
+        source = ArraySource(array, axes, len(map_axes))
     else:
         dtype = f"complex{8 * itemsize}" if output == "complex" else f"float{8 * itemsize}"
         array = _to_file(Path(out), plain, blocks, transform, map_axes, dtype)
-        source = stored_source(array, tuple(range(array.ndim)), len(map_axes))
+        source = stored_source(array, axes, len(map_axes))
         facts["out"] = os.fspath(out)
     return Samples(
         source=source,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import FileError
+from .._stored import bounded
 from .._typing import HostArray
 from ._opened import Opened, choose, unreadable
 
@@ -28,7 +29,7 @@ def read_npy(path: Path, name: str | None) -> Opened:
         if "Python objects" in str(error):
             raise _pickled(path) from None
         raise unreadable(path, "a NumPy file", error) from error
-    return Opened(array, LIBRARY)
+    return Opened(bounded(array), LIBRARY)
 
 
 def read_npz(path: Path, name: str | None) -> Opened:

@@ -13,6 +13,7 @@ import numpy as np
 from .. import config
 from .._axes import Axis
 from .._errors import FileError
+from .._stored import bounded
 from ._opened import FileArray, Opened, choose, library, unreadable
 from ._pictures import one_channel
 from ._tiff_scale import pixel_sizes
@@ -107,7 +108,8 @@ def _array(tif: Any, series: Any, path: Path) -> Any:
     """Return the pixels: as a memory map, else in memory, or page by page where they are many."""
     if series.dataoffset is not None:
         dtype = tif.byteorder + series.dtype.char
-        return np.memmap(path, dtype, "r", offset=series.dataoffset, shape=series.shape)
+        mapped = np.memmap(path, dtype, "r", offset=series.dataoffset, shape=series.shape)
+        return mapped if "S" in series.axes else bounded(mapped)
     pages = series.pages
     plain = series.axes[1:] == "YX" and len(pages) == series.shape[0] and all(pages)
     if not plain or series.nbytes <= config.current_budget() // 4:
