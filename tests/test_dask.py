@@ -217,10 +217,10 @@ class TestFold:
         np.testing.assert_array_equal(held.compute(), mixtures())
 
     def test_blas_has_one_thread_in_a_task_and_all_of_them_afterwards(self, small_tiles):
-        from threadpoolctl import threadpool_info
-
         def blas():
-            return {i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
+            return {
+                i["num_threads"] for i in threads._controller().info() if i["user_api"] == "blas"
+            }
 
         samples, _ = in_both(mixtures())
         before = blas()

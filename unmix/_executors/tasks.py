@@ -151,10 +151,13 @@ def _on_cluster(client: Any, root: Any, ticks: list[Any], done: Callable[[int, A
 
     whole, *futures = client.compute([root, *ticks])
     waiting = {future.key: (i, future) for i, future in enumerate(futures)}
+    coming = as_completed(futures)
+    del futures
     try:
-        for future in as_completed(futures):
-            number, _ = waiting.pop(future.key)
-            done(number, future.result())
+        for future in coming:
+            done(waiting[future.key][0], future.result())
+            del waiting[future.key]
+            future.release()
         return whole.result()[0]
     except BaseException:
         client.cancel([whole, *(future for _, future in waiting.values())], force=True)
