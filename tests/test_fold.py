@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import fakecupy
 import numpy as np
@@ -541,18 +540,6 @@ class TestPlan:
         shape, _, n = case
         sizes = [np.prod([s.stop - s.start for s in b]) for b in _tiles.plan_blocks(shape, None, n)]
         assert max(sizes) * 2 > min(n, np.prod(shape))
-
-    @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 20))
-    def test_chunks_of_unlike_sizes_stay_whole_or_are_cut_by_themselves(self, chunks, n):
-        edges = {0, *np.cumsum(chunks).tolist()}
-        blocks = [block for (block,) in _tiles.plan_blocks((sum(chunks),), (tuple(chunks),), n)]
-        assert blocks[0].start == 0
-        assert blocks[-1].stop == sum(chunks)
-        assert all(a.stop == b.start for a, b in pairwise(blocks))
-        for block in blocks:
-            assert 0 < block.stop - block.start <= n
-            inside = any(block.start < edge < block.stop for edge in edges)
-            assert not inside or {block.start, block.stop} <= edges
 
     def test_chunks_larger_than_a_tile_are_cut_along_slow_axes(self):
         blocks = _tiles.plan_blocks((8, 8), (4, 8), 16)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import is_array, require_finite, require_real
+from ._arrays import is_array, is_dask, require_finite, require_real
 from ._axes import Axis
 from ._errors import BackendError, DataError, DTypeError, ParameterError, ShapeError
 from ._record import Record, fingerprint
@@ -124,7 +124,10 @@ def samples(
         "pitch": pitches,
         "units": [str(u) for u in unit],
     }
-    chunks = getattr(array, "chunks", None)
+    if is_dask(array):  # chunks may differ: a tile may then reach into the next one
+        chunks: Any = [max(along) for along in array.chunks]
+    else:
+        chunks = getattr(array, "chunks", None)
     return Samples(
         source=ArraySource(
             array,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ._arrays import as_float, device_of, from_host, is_array, is_dask, namespace_of, to_host
 from ._errors import DataError
-from ._typing import Array, Chunks, HostArray, Slices
+from ._typing import Array, HostArray, Slices
 
 
 class Source(Protocol):
@@ -31,7 +31,7 @@ class Source(Protocol):
         """Memory that one sample takes while its row is made."""
 
     @property
-    def chunks(self) -> Chunks | None:
+    def chunks(self) -> tuple[int, ...] | None:
         """Sizes along the map axes in which the data is stored, if in chunks."""
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
@@ -58,8 +58,8 @@ class ArraySource:
         Number of map axes.
     in_memory : bool
         Whether ``array`` is one of an Array API namespace, whose values were checked at the door.
-    chunks : tuple, optional
-        Chunk sizes along the map axes: one for all chunks of an axis, or one for each.
+    chunks : tuple of int, optional
+        Chunk sizes along the map axes.
     weighted : bool
         Whether rows were multiplied by the weights of their layout already.
     kept_from : int, optional
@@ -70,7 +70,7 @@ class ArraySource:
     axes: tuple[int, ...]
     n_map: int
     in_memory: bool = True
-    chunks: Chunks | None = None
+    chunks: tuple[int, ...] | None = None
     weighted: bool = False
     kept_from: int | None = None
 
@@ -160,7 +160,7 @@ class Selected:
     dropped: tuple[int, ...] = ()
     """Map axes of the parent that are gone."""
     features: HostArray | None = None
-    chunks: Chunks | None = None
+    chunks: tuple[int, ...] | None = None
 
     @property
     def like(self) -> Array:
@@ -216,7 +216,7 @@ class Mapped:
         return self.parent.bytes_per_sample
 
     @property
-    def chunks(self) -> Chunks | None:
+    def chunks(self) -> tuple[int, ...] | None:
         return self.parent.chunks
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
@@ -278,7 +278,7 @@ class Uploaded:
         return self.host.bytes_per_sample
 
     @property
-    def chunks(self) -> Chunks | None:
+    def chunks(self) -> tuple[int, ...] | None:
         return self.host.chunks
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from ._arrays import device_of, from_host, is_torch, namespace_of
-from ._typing import Array, Chunks, HostArray, Slices
+from ._typing import Array, HostArray, Slices
 from .layout import Layout
 
 
@@ -77,11 +76,12 @@ def as_block(tile: Tile) -> Array:
     return xp.reshape(rows, (*shape, rows.shape[1]))
 
 
-def plan_blocks(shape: tuple[int, ...], chunks: Chunks | None, n_samples: int) -> list[Slices]:
+def plan_blocks(
+    shape: tuple[int, ...], chunks: tuple[int, ...] | None, n_samples: int
+) -> list[Slices]:
     """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in."""
-    stored = chunks or (1,) * len(shape)
-    largest = [max(c) if isinstance(c, tuple) else c for c in stored]
-    sizes = [min(c, n) for c, n in zip(largest, shape, strict=True)]
+    sizes = list(chunks or (1,) * len(shape))
+    sizes = [min(c, n) for c, n in zip(sizes, shape, strict=True)]
     for axis in range(len(shape)):  # a chunk larger than a tile is cut along its slow axes
         rest = int(np.prod(sizes, initial=1)) // sizes[axis]
         sizes[axis] = max(1, min(sizes[axis], n_samples // max(rest, 1)))
@@ -91,23 +91,11 @@ def plan_blocks(shape: tuple[int, ...], chunks: Chunks | None, n_samples: int) -
         sizes[axis] = min(shape[axis], most)
         if sizes[axis] < shape[axis]:
             break
-    cuts = [_cut(n, c, size) for n, c, size in zip(shape, stored, sizes, strict=True)]
+    cuts = [
+        [slice(i, min(i + size, n)) for i in range(0, n, size)]
+        for n, size in zip(shape, sizes, strict=True)
+    ]
     blocks: list[Slices] = [()]
     for along in cuts:
         blocks = [(*b, s) for b in blocks for s in along]
     return blocks
-
-
-def _cut(n: int, chunks: int | tuple[int, ...], size: int) -> list[slice]:
-    """Cut an axis into runs of at most ``size``: of whole chunks, where those differ."""
-    if isinstance(chunks, int):
-        return [slice(i, min(i + size, n)) for i in range(0, n, size)]
-    edges, whole = [0], False
-    for chunk in chunks:
-        start, end = edges[-1], edges[-1] + chunk
-        if whole and end - edges[-2] <= size:
-            edges[-1] = end
-        else:
-            edges += [*range(start + size, end, size), end]
-            whole = chunk <= size
-    return [slice(a, b) for a, b in pairwise(edges)]

@@ -18,6 +18,3 @@ RNG: TypeAlias = int | np.random.Generator
 
 Slices: TypeAlias = tuple[slice, ...]
 """One slice per map axis."""
-
-Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
-"""Sizes of chunks along each axis: one for all of them, or one for each."""

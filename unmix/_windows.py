@@ -10,7 +10,7 @@ import numpy as np
 from . import ops
 from ._arrays import as_float, from_host, namespace_of
 from ._sources import Source, flat_rows
-from ._typing import Array, Chunks, HostArray, Slices
+from ._typing import Array, HostArray, Slices
 from .layout import HalfPlane, WindowGrid
 
 
@@ -110,7 +110,7 @@ class WindowSource:
     """Raw pixels of sliding windows."""
 
     image: ImageBlocks
-    chunks: Chunks | None = None
+    chunks: tuple[int, ...] | None = None
 
     @property
     def like(self) -> Array:
@@ -141,7 +141,7 @@ class SpectrumSource:
     taper: str
     output: ops.Output
     impl: str | None
-    chunks: Chunks | None = None
+    chunks: tuple[int, ...] | None = None
 
     @property
     def like(self) -> Array:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from .._arrays import is_dask
 from .._sources import ArraySource, Given, Source
 from .._tiles import Tile, read_rows, write_rows
-from .._typing import Array, Chunks, HostArray, Slices
+from .._typing import Array, HostArray, Slices
 
 if TYPE_CHECKING:
     from .._samples import Samples
@@ -112,7 +112,7 @@ class _Notes:
 
     like: Array
     bytes_per_sample: int = 0
-    chunks: Chunks | None = None
+    chunks: tuple[int, ...] | None = None
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
         raise _Noted(where, kept)
