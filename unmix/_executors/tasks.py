@@ -33,6 +33,13 @@ LARGE = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}
 """The state of a pass travels with its graph: unlike scattered data it outlives every worker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An array that is not sent, but for its shape: each task gets the part that it reads."""
+
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sent:
     """What all tasks of a pass share: the work and a leaf, without any array of the whole map."""
@@ -47,7 +54,8 @@ class Sent:
         samples = replace(work.samples, source=work.samples.source.rebuilt(lambda _: nothing))
         state = tuple(PerSample(None) if isinstance(s, PerSample) else s for s in work.state)
         out = None if work.out is None else work.out[:0, ...]
-        return cls(replace(work, samples=samples, state=state, out=out), replace(leaf, array=None))
+        absent = replace(leaf, array=Absent(leaf.array.shape))
+        return cls(replace(work, samples=samples, state=state, out=out), absent)
 
     def compute(
         self, where: Slices, asked: Asked, previous: Array | None, beside: list[Array], part: Array
