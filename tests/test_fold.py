@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import fakecupy
 import numpy as np
 import pytest
 from backends import Backend
@@ -330,6 +331,146 @@ class TestWorkers:
         with config.memory_budget(1 << 20):
             um.fold(samples, lambda t, _: None, workers=64)
         assert len(asked) == 2  # no pool for one tile at a time
+
+
+class Stored:
+    """An array that is read block by block, and notes when."""
+
+    def __init__(self, values, reading=lambda: None):
+        self.values, self.shape, self.dtype = values, values.shape, values.dtype
+        self.reading = reading
+
+    def __getitem__(self, key):
+        self.reading()
+        return self.values[key]
+
+
+class TestReadingAhead:
+    @pytest.fixture(autouse=True)
+    def small(self, tile_bytes):
+        tile_bytes(1 << 10)
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_the_next_tile_is_read_while_this_one_is_computed(self, workers):
+        reads, changed = [0], threading.Condition()
+
+        def reading():
+            time.sleep(1e-3)
+            with changed:
+                reads[0] += 1
+                changed.notify_all()
+
+        samples = um.samples(Stored(table((16, 11, 5)), reading), 2)
+        reads[0], plan = 0, samples.plan()
+        assert len(plan) == 16
+
+        def update(tile, _):
+            ahead = plan.index(tile.where) + 2
+            with changed:
+                return int(changed.wait_for(lambda: reads[0] >= ahead, timeout=0.2))
+
+        met, _ = um.fold(samples, update, lambda a, b: a + b, workers=workers)
+        assert met > 8  # threads may overtake one another; without reading ahead it is none
+
+    @pytest.mark.parametrize("workers", [1, 2, 5])
+    def test_no_more_tiles_are_computed_at_a_time_than_workers(self, workers):
+        now, most, lock = [0], [0], threading.Lock()
+
+        def update(tile, _):
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+            time.sleep(2e-3)
+            with lock:
+                now[0] -= 1
+
+        um.fold(um.samples(Stored(table((64, 11, 5))), 2), update, workers=workers)
+        assert most[0] <= workers
+
+    def test_gives_the_bits_of_memory(self):
+        image = table((40, 50, 1))[..., 0]
+
+        def analysis(array):
+            windows = um.sliding_windows(um.samples(array, 2), (6, 9), 2, edges="reflect")
+            spectra = um.window_fft(windows, k_max=0.4)[::2, 1:].transform("log1p")
+            return um.pca(spectra.normalize("standard", over="feature"), 3)
+
+        got, expected = analysis(Stored(image)), analysis(image)
+        np.testing.assert_array_equal(got.maps, expected.maps)
+        np.testing.assert_array_equal(got.components, expected.components)
+
+    def test_an_error_of_reading_leaves_no_thread(self):
+        reads = []
+
+        def reading():
+            reads.append(1)
+            if len(reads) == 5:
+                raise Stop
+
+        samples = um.samples(Stored(table((64, 11, 5)), reading), 2)
+        reads.clear()
+        before = set(threading.enumerate())
+        with pytest.raises(Stop):
+            um.fold(samples, lambda t, _: None, workers=2)
+        assert set(threading.enumerate()) <= before
+        assert len(reads) < 12
+
+
+class TestBlasThreads:
+    def test_are_limited_until_the_last_pass_ends(self):
+        def blas():
+            return {
+                i["num_threads"] for i in threads._controller().info() if i["user_api"] == "blas"
+            }
+
+        before, limit = blas(), threads.one_blas_thread()
+        with limit:
+            with limit:
+                assert blas() == {1}
+            assert blas() == {1}
+        assert blas() == before
+
+
+class TestProgress:
+    class Bar:
+        """Stands for tqdm's."""
+
+        def __init__(self, *, total, desc, delay, disable, leave):
+            assert (delay, disable, leave) == (1, None, False)  # after a second, on a terminal
+            self.said, self.moved = (desc, total), 0
+            TestProgress.bars.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.said += (self.moved,)
+
+        def update(self):
+            self.moved += 1
+
+    @pytest.mark.parametrize("where", ["memory", "file", "dask", "gpu"])
+    def test_every_executor_moves_the_bar_for_each_tile(self, tile_bytes, monkeypatch, where):
+        tile_bytes(1 << 9)
+        TestProgress.bars = []
+        monkeypatch.setattr("tqdm.tqdm", self.Bar)
+        with fakecupy.installed():
+            if where == "dask":
+                pytest.importorskip("dask.array")
+                samples = um.samples(__import__("dask.array").array.from_array(table()), 2)
+            else:
+                samples = um.samples(Stored(table()) if where == "file" else table(), 2)
+            samples = samples.on("cuda") if where == "gpu" else samples
+            um.fold(samples, lambda t, _: None, label="a pass")
+        n = len(samples.plan())
+        assert n > 4
+        assert [bar.said for bar in TestProgress.bars] == [("a pass", n, n)]
+
+    def test_short_passes_have_none(self, monkeypatch):
+        TestProgress.bars = []
+        monkeypatch.setattr("tqdm.tqdm", self.Bar)
+        um.fold(samples_of(Backend.NUMPY), lambda t, _: None)
+        assert TestProgress.bars == []
 
 
 class TestBudget:
