@@ -33,6 +33,13 @@ LARGE = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}
 """The state of a pass travels with its graph: unlike scattered data it outlives every worker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An array that is not sent, but for its shape: each task gets the part that it reads."""
+
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sent:
     """What all tasks of a pass share: the work and a leaf, without any array of the whole map."""
@@ -47,9 +54,8 @@ class Sent:
         samples = replace(work.samples, source=work.samples.source.rebuilt(lambda _: nothing))
         state = tuple(PerSample(None) if isinstance(s, PerSample) else s for s in work.state)
         out = None if work.out is None else work.out[:0, ...]
-        part = leaf.part or tuple(slice(0, n, 1) for n in leaf.array.shape)
-        beside = replace(leaf, array=None, part=part)
-        return cls(replace(work, samples=samples, state=state, out=out), beside)
+        absent = replace(leaf, array=Absent(leaf.array.shape))
+        return cls(replace(work, samples=samples, state=state, out=out), absent)
 
     def compute(
         self, where: Slices, asked: Asked, previous: Array | None, beside: list[Array], part: Array
@@ -153,10 +159,13 @@ def _on_cluster(client: Any, root: Any, ticks: list[Any], done: Callable[[int, A
 
     whole, *futures = client.compute([root, *ticks])
     waiting = {future.key: (i, future) for i, future in enumerate(futures)}
+    coming = as_completed(futures)
+    del futures
     try:
-        for future in as_completed(futures):
-            number, _ = waiting.pop(future.key)
-            done(number, future.result())
+        for future in coming:
+            done(waiting[future.key][0], future.result())
+            del waiting[future.key]
+            future.release()
         return whole.result()[0]
     except BaseException:
         client.cancel([whole, *(future for _, future in waiting.values())], force=True)
