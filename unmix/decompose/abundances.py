@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .. import ops
 from .._door import as_table
 from .._errors import ParameterError
 from .._fold import map_rows
 from .._record import Clock
-from .._results import SOLVERS, Constraint, Endmembers, Unmixing, maps_of
+from .._results import SOLVERS, Endmembers, Unmixing, maps_of
 from .._samples import Samples
 from .._typing import Array
 from ._common import packed_endmembers
@@ -16,7 +17,7 @@ def abundances(
     samples: Samples | Array,
     endmembers: Unmixing | Array,
     *,
-    constraint: Constraint = "sum_to_one",
+    constraint: ops.Constraint = "sum_to_one",
 ) -> Endmembers:
     """Explain every sample as a mixture of given endmembers, by least squares under constraints.
 
@@ -60,9 +61,8 @@ def abundances(
     if constraint not in SOLVERS:
         raise ParameterError(f"constraint is {constraint!r}; expected one of {', '.join(SOLVERS)}")
     packed = packed_endmembers(endmembers, samples)
-    rows = map_rows(
-        samples, lambda r: SOLVERS[constraint](r, packed), packed.shape[0], label="abundances"
-    )
+    problem = ops.mixing(packed, samples.dtype, constraint, samples.layout.n_samples)
+    rows = map_rows(samples, lambda r: ops.mixed(r, problem), packed.shape[0], label="abundances")
     parameters = {"endmembers": endmembers, "constraint": constraint}
     return Endmembers(
         maps=maps_of(rows),

@@ -233,7 +233,9 @@ def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
     packed = xp.matmul(corners, model.packed(model.components))
     if model.mean is not None:
         packed = packed + model.packed(model.mean[None, ...])
-    rows = map_rows(scores, lambda r: ops.fcls(r, corners), corners.shape[0], label="abundances")
+    n = scores.layout.n_samples
+    problem = ops.mixing(corners, scores.dtype, "sum_to_one", n)
+    rows = map_rows(scores, lambda r: ops.mixed(r, problem), corners.shape[0], label="abundances")
     return Endmembers(
         maps=maps_of(rows),
         components=model.layout.unpack(packed),
