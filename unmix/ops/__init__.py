@@ -1,6 +1,6 @@
 """The algorithms on bare arrays: Array API in, Array API out."""
 
-from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, ucls
+from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
 from .kmeans import (
     Assignment,
     Seed,
@@ -94,6 +94,7 @@ __all__ = [
     "orthonormal",
     "overlap_add",
     "pair",
+    "points_of",
     "pooled",
     "race",
     "random_directions",

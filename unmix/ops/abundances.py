@@ -24,8 +24,8 @@ Constraint = Literal["sum_to_one", "nonnegative", "none"]
 _MOST = 62  # endmembers: a support is kept as the bits of an int64
 _READ = 1 << 21  # values of samples that are multiplied at once: they stay in cache
 _BLOCK = 1 << 21  # bytes of matrices that are gathered at once
-_ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
-_BLOCK_TURNS = 4  # settle all points where endmembers are far from dependent, or nearly all
+ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
+BLOCK_TURNS = 4  # settle all points where endmembers are far from dependent, or nearly all
 
 
 def fcls(samples: Array, endmembers: Array) -> Array:
@@ -161,23 +161,30 @@ def mixing(endmembers: Array, dtype: Any, constraint: Constraint, n_samples: int
 def mixed(samples: Array, problem: Mixing) -> Array:
     """Return the abundances (n, p) of samples (n, f) of a problem that `mixing` prepared."""
     require_real(samples, "samples")
-    xp, dtype = namespace_of(samples), float_type(samples)
+    xp, dtype, n = namespace_of(samples), float_type(samples), samples.shape[0]
     p, f = problem.vertices.shape[0], problem.basis.shape[1]
-    basis, origin, units = (from_host(v, samples) for v in problem[:3])
+    basis, units = (from_host(v, samples) for v in (problem.basis, problem.units[:, None]))
     find = _all if problem.constraint == "none" else active_set
     step, blocks = max(1, min(_READ // f, _BLOCK // (8 * p * p))), []
-    for start in range(0, max(samples.shape[0], 1), step):
-        rows = xp.astype(samples[start : min(start + step, samples.shape[0]), :], dtype, copy=False)
+    for start in range(0, max(n, 1), step):
+        rows = xp.astype(samples[start : min(start + step, n), :], dtype, copy=False)
         # samples along the last axis, here and below: each step then runs over contiguous memory
-        points = xp.astype(xp.matmul(basis, rows.T), xp.float64) - origin[:, None]
-        if problem.sums:  # a constant coordinate carries the affine part of the maps
-            constant = np.full((1, points.shape[1]), problem.units[0])
-            points = xp.concat([points, from_host(constant, samples)], axis=0)
-        found = find(points, problem) / units[:, None]
+        found = find(points_of(xp.matmul(basis, rows.T), problem), problem) / units
         if problem.sums:
             found = found / xp.sum(found, axis=0)
         blocks.append(xp.astype(found, dtype))
     return xp.concat(blocks, axis=1).T
+
+
+def points_of(products: Array, problem: Mixing) -> Array:
+    """Turn products of the basis with samples, (r, n), into what `active_set` takes."""
+    xp = namespace_of(products)
+    points = xp.astype(products, xp.float64) - from_host(problem.origin[:, None], products)
+    if not problem.sums:
+        return points
+    # a constant coordinate carries the affine part of the maps
+    constant = np.full((1, points.shape[1]), problem.units[0])
+    return xp.concat([points, from_host(constant, products)], axis=0)
 
 
 def _checked(samples: Array, endmembers: Array, constraint: Constraint) -> Array:
@@ -223,9 +230,9 @@ def _reduce(spectra: HostArray, dtype: Any, constraint: Constraint) -> Mixing:
 def _all(points: Array, problem: Mixing) -> Array:
     """Return abundances on all endmembers."""
     support = np.asarray([(1 << len(problem.vertices)) - 1])
-    maps, lengths = maps_of_supports(support, problem.vertices, problem.sums)
-    rows = np.swapaxes(maps[:, :, 0], 0, 1) * lengths
-    return namespace_of(points).matmul(from_host(rows, points), points)
+    maps = maps_of_supports(support, problem.vertices, problem.sums)
+    fit = maps.rows[:, :, 0].T * maps.lengths
+    return namespace_of(points).matmul(from_host(fit, points), points)
 
 
 @dispatched
@@ -251,7 +258,7 @@ def active_set(points: Array, problem: Mixing) -> Array:
     """
     xp, p = namespace_of(points), len(problem.vertices)
     bits, late, n = 1 << np.arange(p), 3 * p + 10, points.shape[1]
-    slack = _ROUNDING * xp.max(xp.abs(points), axis=0)
+    slack = ROUNDING * xp.max(xp.abs(points), axis=0)
     live, support = np.arange(n), np.asarray([(1 << p) - 1])  # the same for all in the first turn
     places, found = [], []
     for turn in count():
@@ -262,7 +269,7 @@ def active_set(points: Array, problem: Mixing) -> Array:
         if turn > late:
             wrong = wrong & (inside | (values < -slack * 4.0 ** (turn - late)))
         best = xp.where(inside, values * lengths, xp.zeros_like(values))
-        if turn < _BLOCK_TURNS:
+        if turn < BLOCK_TURNS:
             a, flip = xp.where(best < 0, xp.zeros_like(best), best), to_host(wrong)
         else:
             a, flip = _walk(a, best, wrong, inside)

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .._arrays import from_host, namespace_of
 from .._typing import Array, HostArray
 
-Maps: TypeAlias = tuple[HostArray, HostArray]
-"""Maps (c, p, m) of m supports, in rows of unit length, and the lengths (p, m) they had."""
-
 MOST_BYTES = 1 << 24
 """A table of the maps of all supports is not larger: 13 endmembers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """What turns points into abundances inside supports and multipliers outside.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        Shape (c, p, m), for m supports: one map each from points (c,) to p numbers. Its rows have
+        unit length, so that one tolerance fits abundances and multipliers.
+    lengths : numpy.ndarray
+        Shape (p, m): what those of abundances are multiplied by.
+    """
+
+    rows: HostArray
+    lengths: HostArray
+
+    @cached_property
+    def by_support(self) -> tuple[HostArray, HostArray]:
+        """Shapes (m, c, p) and (m, p): the map of one support lies together in memory."""
+        rows, lengths = self.rows.transpose(2, 0, 1), self.lengths.T
+        return np.ascontiguousarray(rows), np.ascontiguousarray(lengths)
 
 
 def pays(p: int, n_samples: int) -> bool:
@@ -25,20 +46,17 @@ def lookup(
     supports: HostArray, vertices: HostArray, sums: bool, table: Maps | None, like: Array
 ) -> tuple[Array, Array]:
     """Return the maps of each support and the rows' lengths, where ``like`` lies."""
-    xp = namespace_of(like)
+    xp, places = namespace_of(like), supports
     if table is None:
-        supports, places = np.unique(supports, return_inverse=True)
-        table = maps_of_supports(supports, vertices, sums)
-    else:
-        places = supports
-    maps, lengths = (
-        xp.take(from_host(v, like), from_host(places, like), axis=v.ndim - 1) for v in table
-    )
-    return maps, lengths
+        some, places = np.unique(supports, return_inverse=True)
+        table = maps_of_supports(some, vertices, sums)
+    at = from_host(places, like)
+    rows, lengths = (from_host(v, like) for v in (table.rows, table.lengths))
+    return xp.take(rows, at, axis=2), xp.take(lengths, at, axis=1)
 
 
 def maps_of_supports(supports: HostArray, vertices: HostArray, sums: bool) -> Maps:
-    """Return what turns points into abundances inside supports and multipliers outside.
+    """Return the maps of some supports of a simplex or cone.
 
     Parameters
     ----------
@@ -49,11 +67,6 @@ def maps_of_supports(supports: HostArray, vertices: HostArray, sums: bool) -> Ma
     sums : bool
         Whether abundances sum to one. Others are then measured from the first vertex of the
         support, and points have a last coordinate that is constant: c = r + 1, else c = r.
-
-    Returns
-    -------
-    Maps
-        Rows have unit length, so that one tolerance fits abundances and multipliers.
     """
     (p, r), each = vertices.shape, np.arange(len(supports))
     inside = (supports[:, None] >> np.arange(p)) & 1 == 1
@@ -76,5 +89,5 @@ def maps_of_supports(supports: HostArray, vertices: HostArray, sums: bool) -> Ma
         constant[each, first] += 1
         maps = np.concatenate([maps, constant[:, :, None]], axis=2)
     lengths = np.linalg.norm(maps, axis=2)
-    maps = maps / lengths[:, :, None]
-    return np.ascontiguousarray(maps.transpose(2, 1, 0)), np.ascontiguousarray(lengths.T)
+    rows = (maps / lengths[:, :, None]).transpose(2, 1, 0)
+    return Maps(np.ascontiguousarray(rows), np.ascontiguousarray(lengths.T))
