@@ -291,12 +291,14 @@ class TestEdges:
     def test_zero_sample(self):
         assert np.all(ops.nnls(np.zeros((2, 4)), np.eye(3, 4)) == 0)
 
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("solver", [*SOLVERS, ops.ucls])
-    def test_nan_stays_in_its_sample(self, solver):
-        x = np.array([[0.5, 0.5, 0.0], [np.nan, 1.0, 0.0], [1.0, 0.0, 0.0]])
-        a = solver(x, np.eye(2, 3))
-        assert np.all(np.isnan(a[1]))
-        np.testing.assert_allclose(a[[0, 2]], [[0.5, 0.5], [1, 0]], atol=1e-15)
+    def test_what_is_not_finite_stays_in_its_sample(self, backend, solver, bad):
+        x = np.array([[0.5, 0.5, 0.0], [bad, 1.0, 0.0], [1.0, 0.0, 0.0]] * 9)
+        a = backend.numpy(solver(backend.asarray(x), backend.asarray(np.eye(2, 3))))
+        assert np.all(np.isnan(a[1::3]))
+        np.testing.assert_allclose(a[::3], [[0.5, 0.5]] * 9, atol=1e-15)
+        np.testing.assert_allclose(a[2::3], [[1, 0]] * 9, atol=1e-15)
 
 
 class TestErrors:

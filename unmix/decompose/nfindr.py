@@ -171,8 +171,14 @@ def _subspace(
 
 def _spread(scores: Samples) -> HostArray:
     """Standard deviation of each score: that of eigenvalues ends at the root of their rounding."""
-    seen, _ = fold(scores, lambda t, _: ops.covariance(t.rows), ops.merge_covariance)
-    return np.asarray(np.sqrt(np.diag(to_host(seen.scatter)) / seen.n))
+
+    def update(tile: Tile, _: None) -> Array:
+        rows = namespace_of(tile.rows).astype(tile.rows, float64)
+        return rows.T @ rows  # scores have no mean
+
+    float64 = scores.xp.float64
+    squares, _ = fold(scores, update, lambda a, b: a + b)
+    return np.asarray(np.sqrt(np.diag(to_host(squares)) / scores.layout.n_samples))
 
 
 def _search(scores: Samples) -> Callable[[HostArray, HostArray], ops.Found]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._typing import Array, HostArray
 
-BLOCK = 1 << 19
+BLOCK = 1 << 20
 """Bytes of values that are computed at once."""
 
 

@@ -22,8 +22,8 @@ Constraint = Literal["sum_to_one", "nonnegative", "none"]
 """Fractions, amounts, or plain least squares."""
 
 _MOST = 62  # endmembers: a support is kept as the bits of an int64
-_READ = 1 << 21  # values of samples that are multiplied at once: they stay in cache
-_BLOCK = 1 << 21  # bytes of matrices that are gathered at once
+_READ = 1 << 23  # values of samples that are multiplied at once
+_BLOCK = 1 << 21  # bytes of matrices that are gathered at once: they stay in cache
 ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
 BLOCK_TURNS = 4  # settle all points where endmembers are far from dependent, or nearly all
 
@@ -44,7 +44,7 @@ def fcls(samples: Array, endmembers: Array) -> Array:
     -------
     (n, p) array
         In the namespace and on the device of `samples`, float32 where those are float32 or narrower
-        and float64 otherwise. A sample with NaN has NaN abundances.
+        and float64 otherwise. A sample with NaN or infinity has NaN abundances.
 
     Raises
     ------
@@ -159,20 +159,26 @@ def mixing(endmembers: Array, dtype: Any, constraint: Constraint, n_samples: int
 
 
 def mixed(samples: Array, problem: Mixing) -> Array:
-    """Return the abundances (n, p) of samples (n, f) of a problem that `mixing` prepared."""
+    """Return the abundances (n, p) of samples (n, f), for a problem that `mixing` prepared.
+
+    A sample with NaN or infinity has NaN abundances.
+    """
     require_real(samples, "samples")
     xp, dtype, n = namespace_of(samples), float_type(samples), samples.shape[0]
-    p, f = problem.vertices.shape[0], problem.basis.shape[1]
+    f = problem.basis.shape[1]
     basis, units = (from_host(v, samples) for v in (problem.basis, problem.units[:, None]))
     find = _all if problem.constraint == "none" else active_set
-    step, blocks = max(1, min(_READ // f, _BLOCK // (8 * p * p))), []
+    step, blocks = max(1, _READ // f), []
     for start in range(0, max(n, 1), step):
         rows = xp.astype(samples[start : min(start + step, n), :], dtype, copy=False)
-        # samples along the last axis, here and below: each step then runs over contiguous memory
-        found = find(points_of(xp.matmul(basis, rows.T), problem), problem) / units
-        if problem.sums:
-            found = found / xp.sum(found, axis=0)
-        blocks.append(xp.astype(found, dtype))
+        with np.errstate(invalid="ignore"):  # a sample with NaN or infinity
+            # samples along the last axis, here and below: steps then run over contiguous memory
+            points = points_of(xp.matmul(basis, rows.T), problem)
+            whole = xp.isfinite(xp.sum(points, axis=0))
+            found = find(points, problem) / units
+            if problem.sums:
+                found = found / xp.sum(found, axis=0)
+        blocks.append(xp.astype(xp.where(whole, found, xp.nan), dtype))
     return xp.concat(blocks, axis=1).T
 
 
@@ -256,8 +262,16 @@ def active_set(points: Array, problem: Mixing) -> Array:
     (p, n) array
         In units of the problem.
     """
-    xp, p = namespace_of(points), len(problem.vertices)
-    bits, late, n = 1 << np.arange(p), 3 * p + 10, points.shape[1]
+    xp, p, n = namespace_of(points), len(problem.vertices), points.shape[1]
+    step = max(1, _BLOCK // (8 * p * p))
+    starts = range(0, max(n, 1), step)
+    return xp.concat([_settled(points[:, i : min(i + step, n)], problem) for i in starts], axis=1)
+
+
+def _settled(points: Array, problem: Mixing) -> Array:
+    """Take one block of points through `active_set`."""
+    xp, p, n = namespace_of(points), len(problem.vertices), points.shape[1]
+    bits, late = 1 << np.arange(p), 3 * p + 10
     slack = ROUNDING * xp.max(xp.abs(points), axis=0)
     live, support = np.arange(n), np.asarray([(1 << p) - 1])  # the same for all in the first turn
     places, found = [], []
