@@ -49,26 +49,26 @@ def _settle(
 
     Writes abundances (p, n), and which samples are not settled by then.
     """
-    c, p = maps.shape[1:]
-    values = np.empty(p)
+    p, c = maps.shape[1:]
+    x, values = np.empty(c), np.empty(p)
     for i in range(points.shape[1]):
         slack = 0.0
         for k in range(c):
-            slack = max(slack, rounding * abs(points[k, i]))
+            x[k] = points[k, i]
+            slack = max(slack, rounding * abs(x[k]))
         support = len(maps) - 1
         for _ in range(turns):
-            values[:] = 0.0
-            for k in range(c):
-                for e in range(p):
-                    values[e] += maps[support, k, e] * points[k, i]
             flip = 0
             for e in range(p):
-                if values[e] < -slack:
-                    flip |= 1 << e
+                value = 0.0
+                for k in range(c):
+                    value += maps[support, e, k] * x[k]
+                values[e] = value
+                flip |= (value < -slack) << e  # no branch, which nobody could predict
             if flip == 0:
                 break
             support ^= flip
         left[i] = flip != 0
         for e in range(p):
-            inside = support >> e & 1 == 1 and not values[e] < 0.0  # NaN stays
-            found[e, i] = values[e] * lengths[support, e] if inside else 0.0
+            kept = support >> e & 1 == 1 and not values[e] < 0.0  # NaN is
+            found[e, i] = values[e] * lengths[support, e] if kept else 0.0

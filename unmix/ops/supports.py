@@ -32,8 +32,8 @@ class Maps:
 
     @cached_property
     def by_support(self) -> tuple[HostArray, HostArray]:
-        """Shapes (m, c, p) and (m, p): the map of one support lies together in memory."""
-        rows, lengths = self.rows.transpose(2, 0, 1), self.lengths.T
+        """Shapes (m, p, c) and (m, p): the map of one support lies together in memory."""
+        rows, lengths = self.rows.transpose(2, 1, 0), self.lengths.T
         return np.ascontiguousarray(rows), np.ascontiguousarray(lengths)
 
 
