@@ -237,7 +237,8 @@ class TestHowItIsComputed:
         endmembers = rng.random((p, 20))
         x = points(rng, endmembers, 200)
         whole = solver(x, endmembers)
-        monkeypatch.setattr(abundances, "_BLOCK", 8 * p * p * 33)  # no table of all supports either
+        monkeypatch.setattr(abundances, "_ROWS", 60)
+        monkeypatch.setattr(abundances, "_BLOCK", 8 * p * p * 33)
         np.testing.assert_allclose(solver(x, endmembers), whole, rtol=0, atol=1e-12)
 
     @pytest.mark.parametrize("solver", SOLVERS)

@@ -16,7 +16,7 @@ def active_set(points: Array, problem: ops.Mixing) -> Array:
     """Abundances of NumPy points with a table of supports; see `unmix.ops.active_set`.
 
     The first turns are those of the generic function, which then takes the few samples that are
-    left. Compiled at the first call and kept on disk.
+    left. Compiled at the first call, in about a second, and kept on disk.
     """
     assert problem.table is not None  # else this route declines
     found = np.empty((len(problem.vertices), points.shape[1]))

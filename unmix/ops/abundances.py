@@ -22,7 +22,7 @@ Constraint = Literal["sum_to_one", "nonnegative", "none"]
 """Fractions, amounts, or plain least squares."""
 
 _MOST = 62  # endmembers: a support is kept as the bits of an int64
-_READ = 1 << 23  # values of samples that are multiplied at once
+_READ, _ROWS = 1 << 23, 1 << 15  # values of samples, and samples, that are taken at once
 _BLOCK = 1 << 21  # bytes of matrices that are gathered at once: they stay in cache
 ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
 BLOCK_TURNS = 4  # settle all points where endmembers are far from dependent, or nearly all
@@ -168,7 +168,7 @@ def mixed(samples: Array, problem: Mixing) -> Array:
     f = problem.basis.shape[1]
     basis, units = (from_host(v, samples) for v in (problem.basis, problem.units[:, None]))
     find = _all if problem.constraint == "none" else active_set
-    step, blocks = max(1, _READ // f), []
+    step, blocks = max(1, min(_READ // f, _ROWS)), []
     for start in range(0, max(n, 1), step):
         rows = xp.astype(samples[start : min(start + step, n), :], dtype, copy=False)
         with np.errstate(invalid="ignore"):  # a sample with NaN or infinity
