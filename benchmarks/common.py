@@ -32,6 +32,21 @@ def mixtures(n: int, p: int, f: int) -> um.synthetic.Mixtures:
     return um.synthetic.simplex_mixtures(n, p, f, snr_db=30)
 
 
+@cache
+def on_faces(n: int, p: int, f: int) -> tuple[Host, Host]:
+    """Return noisy mixtures (n, f), half of them without some endmembers, and the endmembers."""
+    rng = np.random.default_rng(0)
+    endmembers = rng.random((p, f), dtype=np.float32)
+    shares = rng.dirichlet(np.ones(p), n).astype(np.float32)
+    shares[::2] *= rng.random((len(shares[::2]), p)) > 0.4
+    shares[shares.sum(axis=1) == 0, 0] = 1
+    table = (shares / shares.sum(axis=1, keepdims=True)) @ endmembers
+    for start in range(0, n, 4096):
+        part = table[start : start + 4096]
+        part += 0.05 * rng.standard_normal(part.shape, dtype=np.float32)
+    return table, endmembers
+
+
 def spectra_by_rows(pixels: Host, window: int, step: int) -> Host:
     """Return the peer of `window_fft`: SciPy's rfft2 over one row of windows at a time."""
     from scipy.fft import rfft2

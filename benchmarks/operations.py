@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.optimize import nnls
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 import unmix as um
 
-from .common import image, mixtures, spectra_by_rows, table
+from .common import image, mixtures, on_faces, spectra_by_rows, table
 
 
 class WindowFFT:
@@ -112,3 +113,55 @@ class Simplex:
 
     def peakmem_fcls(self, n_endmembers: int) -> None:
         um.ops.fcls(self.mixtures.samples, self.mixtures.endmembers)
+
+
+class LargestSimplex:
+    """N-FINDR of a table and of its scores, with one random start and with ten."""
+
+    params: ClassVar[list[list[int]]] = [[60_000, 1_000_000], [3, 5, 8], [1, 10]]
+    param_names = ("n_samples", "n_endmembers", "n_starts")
+
+    def setup(self, n_samples: int, n_endmembers: int, n_starts: int) -> None:
+        self.table = mixtures(n_samples, n_endmembers, 16).samples.astype(np.float32)
+        self.pca = um.pca(self.table, n_endmembers - 1)
+
+    def time_nfindr(self, n_samples: int, n_endmembers: int, n_starts: int) -> None:
+        um.nfindr(self.table, n_endmembers, n_starts=n_starts)
+
+    def time_nfindr_of_scores(self, n_samples: int, n_endmembers: int, n_starts: int) -> None:
+        um.nfindr(self.table, n_endmembers, n_starts=n_starts, pca=self.pca)
+
+
+class Abundances:
+    """Fully constrained abundances, half of the samples on faces.
+
+    Beside the product that no method can do without, and SciPy's solver on one sample in 50.
+    """
+
+    params: ClassVar[list[list[Any]]] = [
+        ["unmix", "product alone", "SciPy, 1 in 50"],
+        [(5, 2112), (8, 256), (12, 256)],
+    ]
+    param_names = ("side", "endmembers, features")
+
+    def setup(self, side: str, case: tuple[int, int]) -> None:
+        self.table, self.endmembers = on_faces(62_001, *case)
+        self.run(side, case)
+
+    def run(self, side: str, case: tuple[int, int]) -> None:
+        if side == "unmix":
+            um.abundances(self.table, self.endmembers)
+        elif side == "product alone":
+            _ = self.table @ self.endmembers.T
+        else:
+            # a heavy row asks for the sum of one
+            heavy = 1e3 * self.endmembers.max()
+            lifted = np.pad(self.endmembers.T, [(0, 1), (0, 0)], constant_values=heavy)
+            for sample in self.table[::50]:
+                nnls(lifted, np.append(sample, heavy))
+
+    def time_fcls(self, side: str, case: tuple[int, int]) -> None:
+        self.run(side, case)
+
+    def peakmem_fcls(self, side: str, case: tuple[int, int]) -> None:
+        self.run(side, case)

@@ -227,3 +227,25 @@ class TestRefusals:
             um.ParameterError, match="constraint is 'sum'; expected one of sum_to_on"
         ):
             um.abundances(*problem(), constraint="sum")
+
+
+class TestNotFinite:
+    """A table is read once: NaN is seen in what comes out, and its place is then looked for."""
+
+    @pytest.mark.parametrize("constraint", CONSTRAINTS)
+    @pytest.mark.parametrize("p", [1, 3])
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_is_refused_with_its_place(self, backend, constraint, p, bad):
+        samples, endmembers = problem(p=p)
+        samples[[7, 50], [3, 0]] = bad
+        with pytest.raises(um.DataError, match=r"the data holds 2 values .* the first at \(7, 3\)"):
+            um.abundances(
+                backend.asarray(samples), backend.asarray(endmembers), constraint=constraint
+            )
+
+    def test_of_samples_that_are_left_out_is_no_matter(self):
+        samples, endmembers = problem()
+        mask = np.arange(60) != 3
+        model = um.abundances(um.samples(samples, 1).where(mask), endmembers)
+        assert np.all(np.isnan(model.maps[:, 3]))
+        assert np.all(np.isfinite(model.maps[:, mask]))

@@ -1,4 +1,7 @@
-"""Why kernels cannot run on an array: reasons for `unmix.explain`. Nothing here imports cupy."""
+"""Why kernels cannot run on an array: reasons for `unmix.explain`.
+
+Nothing here imports cupy or numba.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 
 from ._fft_shape import SIDES, fft_shared, project_block
 from ._typing import Array, HostArray
+from .ops.abundances import Mixing
 from .ops.windows import pair
 
 SHARED = 48 * 1024
@@ -167,3 +171,15 @@ def counted(rows: Array, *_: Any, q: Array | None = None, **__: Any) -> str | No
             f"{q.shape[1]}"
         )
     return _unfit(rows)
+
+
+def supports(points: Array, *_: Any, problem: Mixing | None = None, **__: Any) -> str | None:
+    """Decline where there is no compiler, or no table of the maps of all supports."""
+    if find_spec("numba") is None:
+        return "its kernel is compiled by Numba, which is not installed: pip install unmix[cpu]"
+    if problem is not None and problem.table is None:
+        return (
+            "its kernel reads the maps of all supports from a table, which is not made for so many "
+            f"endmembers or so few samples: {len(problem.vertices)} and {points.shape[1]} here"
+        )
+    return None

@@ -86,6 +86,20 @@ def samples(
     >>> um.samples(np.ones((8, 9, 32, 32), np.uint16), 2)
     <Samples scan_y 8 x scan_x 9 (px) | det_y 32 x det_x 32 (px), float32, numpy>
     """
+    return _samples(array, map_axes, map_names, descriptor_names, pitch, units)
+
+
+def _samples(
+    array: Array,
+    map_axes: int | Sequence[int],
+    map_names: Sequence[str] | None,
+    descriptor_names: Sequence[str] | None,
+    pitch: float | Sequence[float] | None = None,
+    units: str | Sequence[str] | None = None,
+    *,
+    finite: bool = True,
+) -> Samples:
+    """Make samples; ``finite``: look for NaN and infinity in an array in memory."""
     if not hasattr(array, "shape") or not hasattr(array, "dtype"):
         raise BackendError(
             f"expected an array, but got {type(array).__name__}; wrap it with numpy.asarray"
@@ -107,7 +121,7 @@ def samples(
         descriptor_names, DESCRIPTOR_NAMES.get(len(rest)), len(rest), "descriptor_names"
     )
     loaded = in_memory(array)
-    _check_values(array, loaded)
+    _check_values(array, loaded, finite)
     order = places + rest
     pitches = _positive(_per_axis(pitch, 1.0, ndim, places, "pitch"), pitch)
     named = dict(zip(order, names + entries, strict=True))
@@ -161,10 +175,11 @@ def as_image(image: Samples | Array) -> Samples:
     return samples(image, ndim, map_names=[*leading, *MAP_NAMES[min(ndim, 3)]])
 
 
-def as_table(table: Samples | Array, least: int = 2) -> Samples:
+def as_table(table: Samples | Array, least: int = 2, *, finite: bool = True) -> Samples:
     """Take what a decomposition can work on: described `Samples` or a table (sample, feature).
 
-    Fewer than ``least`` samples are refused.
+    Fewer than ``least`` samples are refused. Who reads a table once and sees NaN in what comes out
+    of it calls with ``finite=False``: to look for it first is a pass of its own.
     """
     if not isinstance(table, Samples):
         if hasattr(table, "scores"):
@@ -175,7 +190,7 @@ def as_table(table: Samples | Array, least: int = 2) -> Samples:
                 f"the table has shape {tuple(table.shape)}; expected (sample, feature): "
                 "for other arrays say which axes are the map with unmix.samples(array, map_axes)"
             )
-        table = samples(table, 1, map_names=("sample",), descriptor_names=("feature",))
+        table = _samples(table, 1, ("sample",), ("feature",), finite=finite)
     if not table.layout.descriptor_axes:
         raise ShapeError(
             f"these samples are an image of {table.shape} with no descriptor; "
@@ -205,7 +220,7 @@ def _refuse_others(value: Any, expected: str) -> None:
         )
 
 
-def _check_values(array: Array, loaded: bool) -> None:
+def _check_values(array: Array, loaded: bool, finite: bool) -> None:
     if isinstance(array, np.ma.MaskedArray):
         raise DataError(
             "the data is a masked array, whose mask would be lost; hand in its data and leave out "
@@ -213,7 +228,9 @@ def _check_values(array: Array, loaded: bool) -> None:
         )
     kind = _kind(array)
     if loaded:
-        require_finite(require_real(array, "the data"), "the data")
+        require_real(array, "the data")
+        if finite:
+            require_finite(array, "the data")
     elif kind not in "iuf":
         raise DTypeError(f"the data has dtype {array.dtype}; expected integers or real floats")
 

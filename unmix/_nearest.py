@@ -55,7 +55,7 @@ def nearest_samples(samples: Samples, rows: Array, n: int) -> Nearest:
             may = _candidates(near, norm, n, eps * np.sqrt(len(point)))
             taken = to_host(xp.take(tile.rows, from_host(may, tile.rows), axis=0))
             squared = np.sum((taken.astype(np.float64) - point) ** 2, axis=1)
-            found.append(_least(tile.numbers[may], squared, n))
+            found.append(_least(tile.numbers_at(may), squared, n))
         return _stacked(found)
 
     def merge(a: Nearest, b: Nearest) -> Nearest:

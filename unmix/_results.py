@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,8 +18,6 @@ from ._samples import Samples
 from ._sources import ArraySource
 from ._typing import Array, HostArray
 from .layout import Layout
-
-Constraint = Literal["sum_to_one", "nonnegative", "none"]
 
 SOLVERS = {"sum_to_one": ops.fcls, "nonnegative": ops.nnls, "none": ops.ucls}
 
@@ -198,7 +196,7 @@ class Endmembers(Unmixing):
         Volume at the start and after each sweep; never falls.
     """
 
-    constraint: Constraint = "sum_to_one"
+    constraint: ops.Constraint = "sum_to_one"
     indices: HostArray | None = None
     positions: HostArray | None = None
     volume: float | None = None

@@ -42,6 +42,10 @@ class Tile:
         """Numbers of the samples in the whole map."""
         return self.layout.numbers(self.where)
 
+    def numbers_at(self, positions: HostArray) -> HostArray:
+        """Numbers in the whole map of the samples at some positions of the tile."""
+        return self.layout.numbers_at(self.where, positions)
+
 
 def read_rows(out: Array, tile: Tile) -> Array:
     """Return the rows of ``out`` that belong to a tile's samples."""

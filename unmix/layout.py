@@ -153,10 +153,21 @@ class Layout:
 
     def numbers(self, where: Slices) -> HostArray:
         """Return the samples' numbers in the whole map (slow to fast) of those of a block."""
-        along = [np.arange(n)[s] for n, s in zip(self.map_shape, where, strict=True)]
-        grid = np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), self.map_shape)
+        grid = np.zeros((), dtype=np.int64)
+        for n, s in zip(self.map_shape, where, strict=True):
+            grid = grid[..., None] * n + np.arange(*s.indices(n))
         kept = self.kept(where)
         return grid.ravel() if kept is None else grid.ravel()[kept]
+
+    def numbers_at(self, where: Slices, positions: HostArray) -> HostArray:
+        """Return the entries of `numbers` at some positions, without making them all."""
+        along = [range(n)[s] for n, s in zip(self.map_shape, where, strict=True)]
+        kept = self.kept(where)
+        inside = np.unravel_index(
+            positions if kept is None else kept[positions], [len(r) for r in along]
+        )
+        places = [r.start + r.step * i for r, i in zip(along, inside, strict=True)]
+        return np.asarray(np.ravel_multi_index(places, self.map_shape), dtype=np.int64)
 
     def positions(self, numbers: HostArray) -> HostArray:
         """Coordinates of samples by number, shape (k, n_map_axes), in the axes' own units."""

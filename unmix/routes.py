@@ -43,7 +43,9 @@ ROUTES |= {
         Route("unmix.cuda.svd:sketch_torch", is_torch, _declines.on_torch(_declines.counted)),
     ],
     "orthonormal": [Route("unmix.cuda.svd:orthonormal", is_cupy, never)],
+    "active_set": [Route("unmix.host.abundances:active_set", is_numpy, _declines.supports)],
     "largest_forms": [
+        Route("unmix.host.simplex:largest_forms", is_numpy, never),
         Route("unmix.cuda.simplex:largest_forms", is_cupy, _declines.table),
         Route(
             "unmix.cuda.simplex:largest_forms_torch", is_torch, _declines.on_torch(_declines.table)

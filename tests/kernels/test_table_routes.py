@@ -49,7 +49,7 @@ def test_tensors_on_the_processor_stay_with_the_generic_operation(op):
     said = um.explain(op, torch.ones(4, 3))
     target = f"unmix.cuda.{OPERATIONS[op]}:{op}"
     why = "its kernel needs a CUDA device, and the tensor lies on cpu"
-    assert said == [
+    assert said[-3:] == [  # after those for NumPy
         (target, "it is not for arrays of torch"),
         (f"{target}_torch", why),
         ("generic", "runs"),

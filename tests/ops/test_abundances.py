@@ -237,7 +237,8 @@ class TestHowItIsComputed:
         endmembers = rng.random((p, 20))
         x = points(rng, endmembers, 200)
         whole = solver(x, endmembers)
-        monkeypatch.setattr(abundances, "_BLOCK", 8 * p * p * 33)  # no table of all supports either
+        monkeypatch.setattr(abundances, "_ROWS", 60)
+        monkeypatch.setattr(abundances, "_BLOCK", 8 * p * p * 33)
         np.testing.assert_allclose(solver(x, endmembers), whole, rtol=0, atol=1e-12)
 
     @pytest.mark.parametrize("solver", SOLVERS)
@@ -291,12 +292,14 @@ class TestEdges:
     def test_zero_sample(self):
         assert np.all(ops.nnls(np.zeros((2, 4)), np.eye(3, 4)) == 0)
 
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("solver", [*SOLVERS, ops.ucls])
-    def test_nan_stays_in_its_sample(self, solver):
-        x = np.array([[0.5, 0.5, 0.0], [np.nan, 1.0, 0.0], [1.0, 0.0, 0.0]])
-        a = solver(x, np.eye(2, 3))
-        assert np.all(np.isnan(a[1]))
-        np.testing.assert_allclose(a[[0, 2]], [[0.5, 0.5], [1, 0]], atol=1e-15)
+    def test_what_is_not_finite_stays_in_its_sample(self, backend, solver, bad):
+        x = np.array([[0.5, 0.5, 0.0], [bad, 1.0, 0.0], [1.0, 0.0, 0.0]] * 9)
+        a = backend.numpy(solver(backend.asarray(x), backend.asarray(np.eye(2, 3))))
+        assert np.all(np.isnan(a[1::3]))
+        np.testing.assert_allclose(a[::3], [[0.5, 0.5]] * 9, atol=1e-15)
+        np.testing.assert_allclose(a[2::3], [[1, 0]] * 9, atol=1e-15)
 
 
 class TestErrors:

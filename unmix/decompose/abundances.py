@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from .. import ops
+from .._arrays import require_finite
 from .._door import as_table
 from .._errors import ParameterError
 from .._fold import map_rows
 from .._record import Clock
-from .._results import SOLVERS, Constraint, Endmembers, Unmixing, maps_of
+from .._results import SOLVERS, Endmembers, Unmixing, maps_of
 from .._samples import Samples
+from .._sources import in_memory
 from .._typing import Array
 from ._common import packed_endmembers
 
@@ -16,7 +19,7 @@ def abundances(
     samples: Samples | Array,
     endmembers: Unmixing | Array,
     *,
-    constraint: Constraint = "sum_to_one",
+    constraint: ops.Constraint = "sum_to_one",
 ) -> Endmembers:
     """Explain every sample as a mixture of given endmembers, by least squares under constraints.
 
@@ -40,7 +43,8 @@ def abundances(
     ShapeError
         If the endmembers are of another descriptor.
     DataError
-        If the endmembers depend on one another, so that abundances are not unique.
+        If the endmembers depend on one another, so that abundances are not unique, or the data
+        holds NaN or infinity.
 
     Notes
     -----
@@ -56,13 +60,17 @@ def abundances(
            [0. , 0.5, 1. ]])
     """
     clock = Clock()
-    samples = as_table(samples)
+    table, samples = samples, as_table(samples, finite=False)
     if constraint not in SOLVERS:
         raise ParameterError(f"constraint is {constraint!r}; expected one of {', '.join(SOLVERS)}")
     packed = packed_endmembers(endmembers, samples)
-    rows = map_rows(
-        samples, lambda r: SOLVERS[constraint](r, packed), packed.shape[0], label="abundances"
-    )
+    problem = ops.mixing(packed, samples.dtype, constraint, samples.layout.n_samples)
+    rows = map_rows(samples, lambda r: ops.mixed(r, problem), packed.shape[0], label="abundances")
+    if samples is not table and in_memory(table):
+        xp = samples.xp
+        # one endmember alone has abundance one, whatever the sample
+        if packed.shape[0] == 1 or not xp.all(xp.isfinite(rows)):
+            require_finite(table, "the data")
     parameters = {"endmembers": endmembers, "constraint": constraint}
     return Endmembers(
         maps=maps_of(rows),

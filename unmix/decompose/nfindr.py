@@ -104,7 +104,9 @@ def nfindr(
     model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
     model = _subspace(model, samples, n_endmembers)
     found = _largest_simplex(model.scores, n_endmembers, n_starts, key)
-    groups, _ = nearest_samples(model.scores, found.points, average)
+    groups = found.numbers[:, None]  # the nearest sample to a vertex is the vertex
+    if average > 1:
+        groups, _ = nearest_samples(model.scores, found.points, average)
     parameters = {
         "n_endmembers": n_endmembers,
         "n_starts": n_starts,
@@ -169,9 +171,14 @@ def _subspace(
 
 def _spread(scores: Samples) -> HostArray:
     """Standard deviation of each score: that of eigenvalues ends at the root of their rounding."""
-    seen, _ = fold(scores, lambda t, _: ops.column_statistics(t.rows), ops.merge_statistics)
-    n, total, squares = (to_host(s)[0, :] for s in seen[:3])
-    return np.asarray(np.sqrt(np.clip(squares / n - (total / n) ** 2, 0, None)))
+
+    def update(tile: Tile, _: None) -> Array:
+        rows = namespace_of(tile.rows).astype(tile.rows, float64)
+        return rows.T @ rows  # scores have no mean
+
+    float64 = scores.xp.float64
+    squares, _ = fold(scores, update, lambda a, b: a + b)
+    return np.asarray(np.sqrt(np.diag(to_host(squares)) / scores.layout.n_samples))
 
 
 def _search(scores: Samples) -> Callable[[HostArray, HostArray], ops.Found]:
@@ -180,7 +187,7 @@ def _search(scores: Samples) -> Callable[[HostArray, HostArray], ops.Found]:
     def update(tile: Tile, _: None, forms: HostArray, offsets: HostArray) -> ops.Found:
         values, at = ops.largest_forms(tile.rows, forms, offsets)
         points = to_host(namespace_of(values).take(tile.rows, at, axis=0)).astype(float)
-        return ops.Found(to_host(values).astype(float), tile.numbers[to_host(at)], points)
+        return ops.Found(to_host(values).astype(float), tile.numbers_at(to_host(at)), points)
 
     def merge(a: ops.Found, b: ops.Found) -> ops.Found:
         later = (b.value > a.value) | ((b.value == a.value) & (b.number < a.number))
@@ -216,7 +223,11 @@ def _farthest_from_mean(scores: Samples) -> tuple[int, HostArray]:
 
     def update(tile: Tile, _: None) -> tuple[float, int, HostArray]:
         squared, at = ops.farthest_point(tile.rows, np.zeros(tile.rows.shape[1]))
-        return -squared, int(tile.numbers[at]), to_host(tile.rows[at, :]).astype(float)
+        return (
+            -squared,
+            int(tile.numbers_at(np.asarray([at]))[0]),
+            to_host(tile.rows[at, :]).astype(float),
+        )
 
     (_, number, point), _ = fold(scores, update, lambda a, b: min(a, b, key=lambda part: part[:2]))
     return number, point
@@ -233,7 +244,9 @@ def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
     packed = xp.matmul(corners, model.packed(model.components))
     if model.mean is not None:
         packed = packed + model.packed(model.mean[None, ...])
-    rows = map_rows(scores, lambda r: ops.fcls(r, corners), corners.shape[0], label="abundances")
+    n = scores.layout.n_samples
+    problem = ops.mixing(corners, scores.dtype, "sum_to_one", n)
+    rows = map_rows(scores, lambda r: ops.mixed(r, problem), corners.shape[0], label="abundances")
     return Endmembers(
         maps=maps_of(rows),
         components=model.layout.unpack(packed),

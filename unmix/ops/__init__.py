@@ -1,6 +1,6 @@
 """The algorithms on bare arrays: Array API in, Array API out."""
 
-from .abundances import fcls, nnls, ucls
+from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
 from .kmeans import (
     Assignment,
     Seed,
@@ -55,7 +55,9 @@ __all__ = [
     "COSINE_SUMS",
     "KINDS",
     "Assignment",
+    "Constraint",
     "Found",
+    "Mixing",
     "Moments",
     "Output",
     "Seed",
@@ -63,6 +65,7 @@ __all__ = [
     "Sketch",
     "Statistics",
     "Subspace",
+    "active_set",
     "assign",
     "block_krylov",
     "column_statistics",
@@ -82,6 +85,8 @@ __all__ = [
     "merge_seeds",
     "merge_sketch",
     "merge_statistics",
+    "mixed",
+    "mixing",
     "modulus",
     "nearest",
     "nfindr",
@@ -89,6 +94,7 @@ __all__ = [
     "orthonormal",
     "overlap_add",
     "pair",
+    "points_of",
     "pooled",
     "race",
     "random_directions",

@@ -7,9 +7,8 @@ method in step, with one small matrix for each support that occurs among them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import count
-from typing import NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,14 +16,18 @@ from .._arrays import float_type, from_host, namespace_of, require_finite, requi
 from .._dispatch import dispatched
 from .._errors import DataError, ShapeError
 from .._typing import Array, HostArray
+from .supports import Maps, lookup, maps_of_supports, pays
+
+Constraint = Literal["sum_to_one", "nonnegative", "none"]
+"""Fractions, amounts, or plain least squares."""
 
 _MOST = 62  # endmembers: a support is kept as the bits of an int64
-_BLOCK = 1 << 23  # bytes of matrices gathered for one block of samples
-_ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
-_BLOCK_TURNS = 4  # settle all points where endmembers are far from dependent, or nearly all
+_READ, _ROWS = 1 << 23, 1 << 15  # values of samples, and samples, that are taken at once
+_BLOCK = 1 << 21  # bytes of matrices that are gathered at once: they stay in cache
+ROUNDING = 2.0**-44  # of a unit row times a sample, generously: 256 units of the last place
+BLOCK_TURNS = 4  # settle all points where endmembers are far from dependent, or nearly all
 
 
-@dispatched
 def fcls(samples: Array, endmembers: Array) -> Array:
     """Return fully constrained abundances: non-negative, with sum one.
 
@@ -41,7 +44,7 @@ def fcls(samples: Array, endmembers: Array) -> Array:
     -------
     (n, p) array
         In the namespace and on the device of `samples`, float32 where those are float32 or narrower
-        and float64 otherwise. A sample with NaN has NaN abundances.
+        and float64 otherwise. A sample with NaN or infinity has NaN abundances.
 
     Raises
     ------
@@ -63,10 +66,9 @@ def fcls(samples: Array, endmembers: Array) -> Array:
     array([[0.25, 0.25, 0.5 ],
            [0.  , 1.  , 0.  ]])
     """
-    return _solve(samples, endmembers, _active_set, sums=True)
+    return _checked(samples, endmembers, "sum_to_one")
 
 
-@dispatched
 def nnls(samples: Array, endmembers: Array) -> Array:
     """Return non-negative abundances.
 
@@ -85,10 +87,9 @@ def nnls(samples: Array, endmembers: Array) -> Array:
     array([[1., 2.],
            [9., 0.]])
     """
-    return _solve(samples, endmembers, _active_set, sums=False)
+    return _checked(samples, endmembers, "nonnegative")
 
 
-@dispatched
 def ucls(samples: Array, endmembers: Array) -> Array:
     """Return the abundances of unconstrained least squares, of either sign.
 
@@ -102,68 +103,116 @@ def ucls(samples: Array, endmembers: Array) -> Array:
     >>> ucls(np.array([[9.0, -1.0]]), np.array([[1.0, 0.0], [1.0, 1.0]])).round(9)
     array([[10., -1.]])
     """
-    return _solve(samples, endmembers, _all, sums=False)
+    return _checked(samples, endmembers, "none")
 
 
-class _Problem(NamedTuple):
+class Mixing(NamedTuple):
     """The problem in the span of the endmembers: nothing outside of it changes an abundance."""
 
-    basis: HostArray  # (f, r), orthonormal up to its rounding to the computing type
+    basis: HostArray  # (r, f), orthonormal up to its rounding to the computing type
     origin: HostArray  # (r,), the endmembers' mean, or zero
     units: HostArray  # (p,), lengths: beyond this, nothing depends on the scale of the data
     vertices: HostArray  # (p, r), the endmembers from the origin, in units
-    sums: bool  # whether abundances sum to one
+    constraint: Constraint
+    table: Maps | None  # of all supports, where it pays to have them
+
+    @property
+    def sums(self) -> bool:
+        """Whether abundances sum to one."""
+        return self.constraint == "sum_to_one"
 
 
-_Lookup: TypeAlias = Callable[[HostArray], list[Array]]
-"""Supports (m,), as bits -> matrices (m, p, c) of unit rows, and the rows' lengths (m, p)."""
-_Find: TypeAlias = Callable[[Array, int, _Lookup], Array]
+def mixing(endmembers: Array, dtype: Any, constraint: Constraint, n_samples: int) -> Mixing:
+    """Prepare what `mixed` needs: once for all blocks of samples.
+
+    Parameters
+    ----------
+    endmembers : (p, f) array
+        At most 62; finite.
+    dtype : dtype
+        What samples are computed in, of the namespace of ``endmembers``: see `float_type`.
+    constraint : {"sum_to_one", "nonnegative", "none"}
+        As in `unmix.abundances`.
+    n_samples : int
+        How many will come: for many, the maps of all supports are made at once.
+
+    Raises
+    ------
+    ShapeError
+        If there is no endmember or more than 62, or they have no feature.
+    DataError
+        If they depend on one another, or are not finite.
+    """
+    shape = tuple(endmembers.shape)
+    if not 1 <= shape[0] <= _MOST or shape[1] == 0:
+        raise ShapeError(
+            f"endmembers have shape {shape}; expected 1 to {_MOST} of at least one feature"
+        )
+    require_finite(require_real(endmembers, "endmembers"), "endmembers")
+    xp = namespace_of(endmembers)
+    spectra = to_host(xp.astype(endmembers, xp.float64))
+    problem = _reduce(spectra, np.float32 if dtype == xp.float32 else np.float64, constraint)
+    if constraint == "none" or not pays(shape[0], n_samples):
+        return problem
+    every = np.arange(1 << shape[0])
+    return problem._replace(table=maps_of_supports(every, problem.vertices, problem.sums))
 
 
-def _solve(samples: Array, endmembers: Array, find: _Find, *, sums: bool) -> Array:
-    """Let ``find`` solve block after block of samples in the coordinates of the problem."""
-    xp = namespace_of(samples, endmembers)
-    _check(samples, endmembers)
-    (n, f), p, dtype = samples.shape, endmembers.shape[0], float_type(samples)
-    problem = _reduce(to_host(xp.astype(endmembers, xp.float64)), dtype == xp.float32, sums)
-    basis, origin, units = (from_host(v, samples) for v in problem[:3])
-    lookup, blocks = _lookup(problem, n if find is _active_set else 0, samples), []
-    copied = samples.dtype != dtype
-    step = max(1, _BLOCK // max(8 * p * p, f * copied))
+def mixed(samples: Array, problem: Mixing) -> Array:
+    """Return the abundances (n, p) of samples (n, f), for a problem that `mixing` prepared.
+
+    A sample with NaN or infinity has NaN abundances.
+    """
+    require_real(samples, "samples")
+    xp, dtype, n = namespace_of(samples), float_type(samples), samples.shape[0]
+    f = problem.basis.shape[1]
+    basis, units = (from_host(v, samples) for v in (problem.basis, problem.units[:, None]))
+    find = _all if problem.constraint == "none" else active_set
+    step, blocks = max(1, min(_READ // f, _ROWS)), []
     for start in range(0, max(n, 1), step):
         rows = xp.astype(samples[start : min(start + step, n), :], dtype, copy=False)
-        points = xp.astype(rows @ basis, xp.float64) - origin
-        if sums:  # a constant coordinate carries the affine part of the maps
-            constant = np.full((points.shape[0], 1), problem.units[0])
-            points = xp.concat([points, from_host(constant, samples)], axis=1)
-        found = find(points, p, lookup) / units
-        if sums:
-            found = found / xp.sum(found, axis=1, keepdims=True)
-        blocks.append(xp.astype(found, dtype))
-    return xp.concat(blocks, axis=0)
+        with np.errstate(invalid="ignore"):  # a sample with NaN or infinity
+            # samples along the last axis, here and below: steps then run over contiguous memory
+            points = points_of(xp.matmul(basis, rows.T), problem)
+            whole = xp.isfinite(xp.sum(points, axis=0))
+            found = find(points, problem) / units
+            if problem.sums:
+                found = found / xp.sum(found, axis=0)
+        blocks.append(xp.astype(xp.where(whole, found, xp.nan), dtype))
+    return xp.concat(blocks, axis=1).T
 
 
-def _check(samples: Array, endmembers: Array) -> None:
-    """Raise where the arguments do not fit."""
+def points_of(products: Array, problem: Mixing) -> Array:
+    """Turn products of the basis with samples, (r, n), into what `active_set` takes."""
+    xp = namespace_of(products)
+    points = xp.astype(products, xp.float64) - from_host(problem.origin[:, None], products)
+    if not problem.sums:
+        return points
+    # a constant coordinate carries the affine part of the maps
+    constant = np.full((1, points.shape[1]), problem.units[0])
+    return xp.concat([points, from_host(constant, products)], axis=0)
+
+
+def _checked(samples: Array, endmembers: Array, constraint: Constraint) -> Array:
+    """Solve for arguments that fit, else raise."""
+    namespace_of(samples, endmembers)
     shapes = tuple(samples.shape), tuple(endmembers.shape)
     if [len(s) for s in shapes] != [2, 2] or shapes[0][1] != shapes[1][1]:
         raise ShapeError(
             f"samples and endmembers have shapes {shapes[0]} and {shapes[1]}; expected two axes, "
             "rows and as many features in both"
         )
-    if not 1 <= shapes[1][0] <= _MOST or shapes[1][1] == 0:
-        raise ShapeError(
-            f"endmembers have shape {shapes[1]}; expected 1 to {_MOST} of at least one feature"
-        )
     require_real(samples, "samples")
-    require_finite(require_real(endmembers, "endmembers"), "endmembers")
+    problem = mixing(endmembers, float_type(samples), constraint, shapes[0][0])
+    return mixed(samples, problem)
 
 
-def _reduce(spectra: HostArray, single: bool, sums: bool) -> _Problem:
+def _reduce(spectra: HostArray, dtype: Any, constraint: Constraint) -> Mixing:
     """Reduce the problem to coordinates on an orthonormal basis of the endmembers' span.
 
     It costs what products with the endmembers do, but loses digits to their condition number once.
     """
+    sums = constraint == "sum_to_one"
     mean = spectra.mean(axis=0) * sums
     units = np.linalg.norm(spectra - mean, axis=1)
     if sums:  # one for all, or the sum would have weights
@@ -179,99 +228,76 @@ def _reduce(spectra: HostArray, single: bool, sums: bool) -> _Problem:
             f"they have rank {rank}{' about their mean' * sums}, but abundances are unique only at "
             f"rank {needed}; drop duplicates and endmembers that are mixtures of others"
         )
-    basis = rows[:needed].T.astype(np.float32 if single else np.float64)
+    basis = np.asarray(rows[:needed], dtype=dtype)
     exact = basis.astype(np.float64)  # as rounded, so that exact mixtures stay exact
-    return _Problem(basis, mean @ exact, units, spread @ exact, sums)
+    return Mixing(basis, exact @ mean, units, spread @ exact.T, constraint, None)
 
 
-def _maps(supports: HostArray, vertices: HostArray, sums: bool) -> tuple[HostArray, HostArray]:
-    """Return what turns points into abundances inside supports and multipliers outside.
-
-    Under the sum, others are measured from the first vertex of the support. Rows have unit length,
-    so that one tolerance fits both kinds; the lengths they had come beside them.
-    """
-    (p, r), each = vertices.shape, np.arange(len(supports))
-    inside = (supports[:, None] >> np.arange(p)) & 1 == 1
-    free, anchor = inside.copy(), np.zeros((len(supports), r))
-    if sums:
-        first = inside.argmax(axis=1)
-        inside[each, first], free[each, first] = True, False
-        anchor = vertices[first]
-    edges = vertices - anchor[:, None, :]
-    # What is not free becomes a direction of its own: rank is full, and the others do not feel it.
-    columns = np.concatenate([edges * free[:, :, None], np.eye(p) * ~free[:, :, None]], axis=2)
-    q, upper = np.linalg.qr(np.swapaxes(columns, 1, 2))
-    q = np.where(free[:, None, :], q[:, :r, :], 0.0)
-    fit = np.linalg.solve(upper, np.swapaxes(q, 1, 2)) * free[:, :, None]
-    across = (edges @ q) @ np.swapaxes(q, 1, 2) - edges
-    maps = np.where(inside[:, :, None], fit, across)
-    if sums:
-        maps[each, first] = -fit.sum(axis=1)
-        constant = -np.sum(maps * anchor[:, None, :], axis=2)
-        constant[each, first] += 1
-        maps = np.concatenate([maps, constant[:, :, None]], axis=2)
-    lengths = np.linalg.norm(maps, axis=2)
-    return maps / lengths[:, :, None], lengths
-
-
-def _lookup(problem: _Problem, n: int, like: Array) -> _Lookup:
-    """Return the function from supports to maps, with a table of them all where that is small."""
-    xp, p = namespace_of(like), len(problem.vertices)
-
-    def make(supports: HostArray) -> list[Array]:
-        return [from_host(v, like) for v in _maps(supports, problem.vertices, problem.sums)]
-
-    small = 4 << p <= n and 8 * p * p << p <= 2 * _BLOCK
-    table = make(np.arange(1 << p)) if small else None
-
-    def lookup(supports: HostArray) -> list[Array]:
-        if table is not None:
-            return [xp.take(v, from_host(supports, like), axis=0) for v in table]
-        some, places = np.unique(supports, return_inverse=True)
-        return [xp.take(v, from_host(places, like), axis=0) for v in make(some)]
-
-    return lookup
-
-
-def _all(points: Array, p: int, lookup: _Lookup) -> Array:
+def _all(points: Array, problem: Mixing) -> Array:
     """Return abundances on all endmembers."""
-    maps, lengths = lookup(np.full(points.shape[0], (1 << p) - 1))
-    return (maps @ points[:, :, None])[:, :, 0] * lengths
+    support = np.asarray([(1 << len(problem.vertices)) - 1])
+    maps = maps_of_supports(support, problem.vertices, problem.sums)
+    fit = maps.rows[:, :, 0].T * maps.lengths
+    return namespace_of(points).matmul(from_host(fit, points), points)
 
 
-def _active_set(points: Array, p: int, lookup: _Lookup) -> Array:
+@dispatched
+def active_set(points: Array, problem: Mixing) -> Array:
     """Return abundances on the supports where neither they nor the multipliers are negative.
 
     For a few turns, all endmembers with a negative one change sides. The points that this does not
     settle go on as in Lawson & Hanson: walk to the best point of the support and drop what becomes
     zero on the way; let endmembers in from a best point only. Best points get better, so this
     ends; lest rounding let the same ones in for ever, more and more is asked of them very late.
+
+    Parameters
+    ----------
+    points : (c, n) array
+        Coordinates of samples, float64; under the sum, the last one is the unit of the problem.
+    problem : Mixing
+        What `mixing` prepared.
+
+    Returns
+    -------
+    (p, n) array
+        In units of the problem.
     """
-    xp, bits, late = namespace_of(points), 1 << np.arange(p), 3 * p + 10
-    slack = _ROUNDING * xp.max(xp.abs(points), axis=1, keepdims=True)
-    live, support = np.arange(points.shape[0]), np.full(points.shape[0], (1 << p) - 1)
+    xp, p, n = namespace_of(points), len(problem.vertices), points.shape[1]
+    step = max(1, _BLOCK // (8 * p * p))
+    starts = range(0, max(n, 1), step)
+    return xp.concat([_settled(points[:, i : min(i + step, n)], problem) for i in starts], axis=1)
+
+
+def _settled(points: Array, problem: Mixing) -> Array:
+    """Take one block of points through `active_set`."""
+    xp, p, n = namespace_of(points), len(problem.vertices), points.shape[1]
+    bits, late = 1 << np.arange(p), 3 * p + 10
+    slack = ROUNDING * xp.max(xp.abs(points), axis=0)
+    live, support = np.arange(n), np.asarray([(1 << p) - 1])  # the same for all in the first turn
     places, found = [], []
     for turn in count():
-        maps, lengths = lookup(support)
-        values = (maps @ points[:, :, None])[:, :, 0]
-        inside = from_host(support[:, None] & bits > 0, points)
+        maps, lengths = lookup(support, problem.vertices, problem.sums, problem.table, points)
+        values = xp.sum(maps * points[:, None, :], axis=0)
+        inside = from_host(support & bits[:, None] > 0, points)
         wrong = values < -slack
         if turn > late:
             wrong = wrong & (inside | (values < -slack * 4.0 ** (turn - late)))
         best = xp.where(inside, values * lengths, xp.zeros_like(values))
-        if turn < _BLOCK_TURNS:
+        if turn < BLOCK_TURNS:
             a, flip = xp.where(best < 0, xp.zeros_like(best), best), to_host(wrong)
         else:
             a, flip = _walk(a, best, wrong, inside)
-        done, rest = np.flatnonzero(~flip.any(axis=1)), np.flatnonzero(flip.any(axis=1))
+        unsettled = flip.any(axis=0)
+        done, rest = np.flatnonzero(~unsettled), np.flatnonzero(unsettled)
         places.append(live[done])
-        found.append(xp.take(a, from_host(done, points), axis=0))
+        found.append(xp.take(a, from_host(done, points), axis=1))
         if len(rest) == 0:
             break
-        support, live, at = (support ^ flip @ bits)[rest], live[rest], from_host(rest, points)
-        points, slack, a = (xp.take(v, at, axis=0) for v in (points, slack, a))
-    back = from_host(np.argsort(np.concatenate(places)), points)
-    return xp.take(xp.concat(found, axis=0), back, axis=0)
+        support, live, at = (support ^ bits @ flip)[rest], live[rest], from_host(rest, points)
+        points, slack, a = (xp.take(v, at, axis=v.ndim - 1) for v in (points, slack, a))
+    back = np.empty(n, dtype=np.int64)
+    back[np.concatenate(places)] = np.arange(n)
+    return xp.take(xp.concat(found, axis=1), from_host(back, points), axis=1)
 
 
 def _walk(a: Array, best: Array, wrong: Array, inside: Array) -> tuple[Array, HostArray]:
@@ -279,8 +305,8 @@ def _walk(a: Array, best: Array, wrong: Array, inside: Array) -> tuple[Array, Ho
     xp = namespace_of(a)
     below, one = wrong & inside, xp.ones_like(a)
     share = xp.where(below, a / xp.where(below, a - best, one), one)
-    least = xp.min(share, axis=1, keepdims=True)
+    least = xp.min(share, axis=0)
     drop = below & (share <= least)
     a = a + least * (best - a)
-    flip = xp.where(xp.any(below, axis=1, keepdims=True), drop, wrong)
+    flip = xp.where(xp.any(below, axis=0), drop, wrong)
     return xp.where(drop | (a < 0), xp.zeros_like(a), a), to_host(flip)

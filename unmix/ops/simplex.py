@@ -209,11 +209,16 @@ def largest_simplex(search: Search, numbers: HostArray, points: HostArray) -> Si
     volumes = log_volumes(points)
     able = volumes > volumes.max() - 28  # a factor of 1e-12
     numbers, points = numbers[able].copy(), points[able].copy()
-    history = [volumes[able]]
+    history, (s, p) = [volumes[able]], numbers.shape
+    idle = np.zeros(s, dtype=np.int64)  # exchanges in a row that brought nothing
     for _ in range(MAX_SWEEPS):
-        gained = [_exchange(search, numbers, points, j) for j in range(points.shape[1])]
+        for j in range(p):
+            live = np.flatnonzero(idle < p)  # the others are done: every vertex was tried
+            if len(live):
+                gained = _exchange(search, numbers, points, live, j)
+                idle[live] = np.where(gained, 0, idle[live] + 1)
         history.append(log_volumes(points))
-        if not np.any(gained):
+        if np.all(idle >= p):
             break
     best = int(np.argmax(history[-1] > history[-1].max() - np.log(GAIN)))
     order = np.argsort(numbers[best])
@@ -224,17 +229,23 @@ def largest_simplex(search: Search, numbers: HostArray, points: HostArray) -> Si
     return Simplex(numbers[best][order], points[best][order], float(trace[-1]), trace)
 
 
-def _exchange(search: Search, numbers: HostArray, points: HostArray, j: int) -> bool:
-    """Exchange vertex ``j`` of every simplex for the sample that enlarges it most, in place."""
-    lifted = np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=2)
+def _exchange(
+    search: Search, numbers: HostArray, points: HostArray, live: HostArray, j: int
+) -> HostArray:
+    """Exchange vertex ``j`` of the ``live`` simplices, in place, and say which grew.
+
+    Each takes the sample that enlarges it most.
+    """
+    corners = points[live]
+    lifted = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2)
     # x in barycentric coordinates b: x = sum_i b_i v_i with sum b = 1, so b = [x, 1] lifted^-1
     forms = np.linalg.inv(lifted)[:, :, j]
     found = search(forms[:, :-1], forms[:, -1])
     exact = np.abs(np.sum(found.point * forms[:, :-1], axis=1) + forms[:, -1])
-    larger = exact > GAIN
-    numbers[larger, j] = found.number[larger]
-    points[larger, j] = found.point[larger]
-    return bool(larger.any())
+    larger: HostArray = exact > GAIN
+    numbers[live[larger], j] = found.number[larger]
+    points[live[larger], j] = found.point[larger]
+    return larger
 
 
 def log_volumes(points: HostArray) -> HostArray:
