@@ -83,7 +83,7 @@ class TestAgainstNumpy:
         table = ((table - table.min()) * 20).astype(dtype)
         expected = expected_of(table, 3)
         for given in (table, np.asfortranarray(table), np.repeat(table, 2, axis=0)[::2]):
-            model = um.pca(given, 3, solver=solver)
+            model = um.pca(given, 3, solver=solver, loss=1e-10)
             assert model.maps.dtype == model.components.dtype == np.float32
             assert model.explained_variance.dtype == np.float64
             assert_model(model, expected, 3e-5)
@@ -271,7 +271,9 @@ class TestSamples:
         assert step.parameters == {
             "n_components": 3,
             "center": False,
+            "noise": None,
             "solver": "randomized",
+            "loss": 1e-6,
             "rng": 5,
         }
         assert step.run["namespace"] == backend.module

@@ -11,7 +11,7 @@ from .._arrays import from_host, is_array, namespace_of, require_finite, require
 from .._errors import BackendError, ParameterError, ShapeError
 from .._results import Unmixing
 from .._samples import Samples
-from .._sources import ArraySource
+from .._sources import ArraySource, Selected, Source
 from .._typing import Array
 
 
@@ -25,12 +25,19 @@ def whole_number(value: Any, least: int, most: int, what: str, why: str) -> int:
     return int(value)
 
 
+def rows_are_at_hand(source: Source) -> bool:
+    """Tell whether rows lie in memory as they are, so that nothing is gained by keeping them."""
+    if isinstance(source, Selected):
+        return source.features is None and rows_are_at_hand(source.parent)
+    return isinstance(source, ArraySource) and source.in_memory
+
+
 def kept_if_it_fits(samples: Samples) -> Samples:
     """Hold the table in memory for a method with many passes, where the budget allows it.
 
     The tiles stay those of the samples that were given, and so do all the bits of the answer.
     """
-    if isinstance(samples.source, ArraySource) and samples.source.in_memory:
+    if rows_are_at_hand(samples.source):
         return samples
     size = np.prod(samples.layout.map_shape) * samples.layout.n_features * 8
     return samples.keep() if size <= config.current_budget() else samples
