@@ -232,7 +232,9 @@ def _model(
     components, mean, scale = found.vectors, found.subspace.mean, None
     if view.scaling is not None:
         scale, mean = view.scaling.scale, view.scaling.mean
-        components = components / xp.where(scale > 0, scale, xp.ones_like(scale))
+        components = xp.where(
+            scale > 0, components / xp.where(scale > 0, scale, 1.0), xp.zeros_like(components)
+        )
         scale = layout.unpack(xp.astype(scale[None, :], dtype), weighted=False)[0, ...]
     components, mean = xp.astype(components, dtype), xp.astype(mean[None, :], dtype)
     values = xp.clip(found.subspace.values, 0, None)
