@@ -463,6 +463,26 @@ CASES = {
         um.ParameterError,
         ("solver is 'arpack'", "expected 'auto', 'covariance' or 'randomized'"),
     ),
+    "an unknown noise": (
+        lambda: um.pca(TABLE, 2, noise="gaussian"),
+        um.ParameterError,
+        ("noise is 'gaussian'", "expected None or 'poisson'"),
+    ),
+    "a loss that is no fraction": (
+        lambda: um.pca(TABLE, 2, loss=1),
+        um.ParameterError,
+        ("loss is 1", "expected a fraction from 0 to below 1"),
+    ),
+    "counts below zero": (
+        lambda: um.pca(TABLE - 0.5, 2, noise="poisson"),
+        um.DataError,
+        ("the least value is -0.", "expected no value below zero", "leave noise out"),
+    ),
+    "no counts": (
+        lambda: um.pca(np.zeros((4, 3)), 2, noise="poisson"),
+        um.DataError,
+        ("all values are zero", "expected some counts"),
+    ),
     "a negative rng": (
         lambda: um.pca(TABLE, 2, rng=-1),
         um.ParameterError,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from backends import Backend
 from sklearn.decomposition import PCA
 
 import unmix as um
+from unmix.decompose._passes import Passes, few_samples
 
 host = Backend.numpy
 SOLVERS = ("covariance", "randomized")
@@ -83,7 +86,7 @@ class TestAgainstNumpy:
         table = ((table - table.min()) * 20).astype(dtype)
         expected = expected_of(table, 3)
         for given in (table, np.asfortranarray(table), np.repeat(table, 2, axis=0)[::2]):
-            model = um.pca(given, 3, solver=solver)
+            model = um.pca(given, 3, solver=solver, loss=1e-10)
             assert model.maps.dtype == model.components.dtype == np.float32
             assert model.explained_variance.dtype == np.float64
             assert_model(model, expected, 3e-5)
@@ -271,7 +274,9 @@ class TestSamples:
         assert step.parameters == {
             "n_components": 3,
             "center": False,
+            "noise": None,
             "solver": "randomized",
+            "loss": 1e-6,
             "rng": 5,
         }
         assert step.run["namespace"] == backend.module
@@ -394,3 +399,206 @@ def test_the_ratio_survives_a_large_offset(solver):
     exact = um.pca(table, 3, solver="covariance").explained_variance_ratio
     single = um.pca(table.astype(np.float32), 3, solver=solver).explained_variance_ratio
     np.testing.assert_allclose(single, exact, rtol=0.01)
+
+
+def counts(n=2000, f=60, seed=0):
+    """Poisson counts of a bright and a faint component, and what they are without noise.
+
+    Half of the features are so bright that the noise of each exceeds the faint component.
+    """
+    rng = np.random.default_rng(seed)
+    bright, faint = np.zeros(f), np.zeros(f)
+    bright[: f // 2], bright[f // 2 :] = 400.0, 0.5
+    faint[f // 2 :: 4] = 4.0
+    a, b = rng.uniform(0.9, 1.1, n), rng.random(n) < 0.3
+    truth = np.outer(a, bright) + np.outer(b, faint)
+    return rng.poisson(truth).astype(np.uint16), faint, b
+
+
+def scaled_by_hand(table, center):
+    """The scaling of Keenan and Kotula as it is defined, with NumPy alone."""
+    table = table.astype(float)
+    image, spectrum, mean = table.mean(axis=1), table.mean(axis=0), table.mean()
+    with np.errstate(divide="ignore"):
+        r = np.where(image > 0, np.sqrt(mean / image), 0)
+        s = np.where(spectrum > 0, 1 / np.sqrt(spectrum), 0)
+    return (table - center * spectrum) * r[:, None] * s, s
+
+
+class TestPoissonNoise:
+    @pytest.mark.parametrize("solver", SOLVERS)
+    @pytest.mark.parametrize("center", [True, False])
+    def test_is_the_decomposition_of_the_scaled_table(self, backend, solver, center):
+        table = counts(200, 40)[0].astype(float)
+        table[7], table[:, 31] = 0, 0  # a sample and a feature without a count
+        model = um.pca(
+            backend.asarray(table), 3, center=center, noise="poisson", solver=solver, loss=1e-12
+        )
+        scaled, s = scaled_by_hand(table, center)
+        _, values, vt = np.linalg.svd(scaled, full_matrices=False)
+        variance = values**2 / (len(table) - center)
+        got = {name: host(getattr(model, name)) for name in model.extras}
+        np.testing.assert_allclose(got["singular_values"], values[:3], rtol=1e-5)
+        np.testing.assert_allclose(got["explained_variance"], variance[:3], rtol=1e-5)
+        np.testing.assert_allclose(
+            got["explained_variance_ratio"], (variance / variance.sum())[:3], rtol=1e-5
+        )
+        np.testing.assert_allclose(got["scale"], s, rtol=1e-6)
+        components, maps = host(model.components), host(model.maps)
+        np.testing.assert_allclose(components * s @ (components * s).T, np.eye(3), atol=1e-5)
+        cosines = np.abs(np.sum(components * s * vt[:3], axis=1))
+        np.testing.assert_allclose(cosines, 1, atol=1e-4)
+        assert (components[:, 31] == 0).all()
+        # maps have no weight: the empty sample has its place
+        mean = table.mean(axis=0) if center else np.zeros(40)
+        expected = (table - mean) * s @ (components * s).T
+        np.testing.assert_allclose(maps.T, expected, atol=1e-4 * np.abs(expected).max())
+        if center:
+            np.testing.assert_allclose(host(model.mean), mean, rtol=1e-6)
+            np.testing.assert_allclose(maps.mean(axis=1), 0, atol=1e-4 * np.abs(maps).max())
+        else:
+            assert model.mean is None
+
+    @pytest.mark.parametrize("solver", SOLVERS)
+    def test_finds_what_bright_noise_hides(self, solver):
+        table, faint, b = counts()
+        plain = um.pca(table, 2, solver=solver)
+        scaled = um.pca(table, 2, noise="poisson", solver=solver)
+
+        def likeness(model):
+            return [
+                (abs(np.corrcoef(c, faint)[0, 1]), abs(np.corrcoef(m, b)[0, 1]))
+                for c, m in zip(model.components, model.maps, strict=True)
+            ]
+
+        assert max(likeness(plain)[1]) < 0.3
+        assert max(w for w, _ in likeness(scaled)) > 0.8
+        assert max(a for _, a in likeness(scaled)) > 0.8
+
+    def test_noise_alone_has_a_variance_near_one(self):
+        rng = np.random.default_rng(1)
+        rates = np.outer(rng.uniform(20, 200, 3000), rng.uniform(0.2, 5, 40))
+        model = um.pca(rng.poisson(rates), 40, center=False, noise="poisson")
+        assert 0.8 < model.explained_variance[-1] < model.explained_variance[1] < 1.25
+
+    def test_samples_are_the_mean_plus_maps_times_components(self, backend):
+        table, *_ = counts(60, 12)
+        model = um.pca(backend.asarray(table), 12, noise="poisson")
+        back = host(model.maps).T @ host(model.components) + host(model.mean)
+        np.testing.assert_allclose(back, table, atol=0.02)
+
+    @pytest.mark.parametrize("solver", SOLVERS)
+    def test_tiles_change_only_rounding(self, backend, monkeypatch, solver):
+        table, *_ = counts()
+        samples = um.samples(backend.asarray(table.reshape(40, 50, 60)), 2)
+        mask = np.random.default_rng(0).random((40, 50)) < 0.8
+        samples = samples.where(mask)
+        options = {"noise": "poisson", "solver": solver, "loss": 1e-10}
+        expected = um.pca(samples, 2, **options)
+        monkeypatch.setattr(um.config, "TILE_BYTES", 1 << 13)
+        assert len(samples.plan()) > 20
+        tiled = um.pca(samples, 2, **options)
+        for name in ("maps", "components"):
+            a, b = host(getattr(tiled, name)), host(getattr(expected, name))
+            np.testing.assert_allclose(a, b, atol=1e-4 * np.nanmax(np.abs(b)))
+
+    @pytest.mark.parametrize("center", [True, False])
+    def test_other_samples_are_read_in_the_same_way(self, backend, center, tmp_path):
+        table, *_ = counts()
+        model = um.pca(backend.asarray(table), 2, noise="poisson", center=center)
+        um.save(tmp_path / "model.npz", model)
+        loaded = um.load(tmp_path / "model.npz")
+        np.testing.assert_array_equal(loaded.scale, host(model.scale))
+        again = model.project(backend.asarray(table[50:90]))
+        near = 1e-4 * np.abs(host(model.maps)).max()
+        np.testing.assert_allclose(host(again.maps), host(model.maps)[:, 50:90], atol=near)
+        np.testing.assert_allclose(loaded.project(table).maps, host(model.maps), atol=near)
+
+    def test_half_planes_are_as_good_as_full_ones(self, backend):
+        samples = spectra(backend)
+        model = um.pca(samples, 2, noise="poisson", solver="covariance")
+        full = host(samples.to_array()).reshape(samples.layout.n_samples, -1)
+        plain = um.pca(backend.asarray(full), 2, noise="poisson", solver="covariance")
+        near = 1e-8 * np.abs(host(plain.maps)).max()
+        np.testing.assert_allclose(host(model.maps).reshape(2, -1), host(plain.maps), atol=near)
+        np.testing.assert_allclose(host(model.scale).ravel(), host(plain.scale), rtol=1e-10)
+        again = model.project(samples)
+        np.testing.assert_allclose(host(again.maps), host(model.maps), atol=near)
+
+    def test_is_recorded_and_replayed(self):
+        table, *_ = counts(200, 30)
+        model = um.pca(table, 2, noise="poisson")
+        assert model.record.steps[-1].parameters["noise"] == "poisson"
+        again = um.Pipeline.from_record(model.record).run(table)
+        np.testing.assert_array_equal(again.maps, model.maps)
+
+
+class TestPasses:
+    """What block Krylov saves: directions from few samples, and maps without a pass."""
+
+    def described(self, shape=(200, 232)):
+        windows = um.sliding_windows(pictures(3, shape), 32, 4)
+        return um.window_fft(windows)
+
+    def test_kept_projections_are_the_maps(self, monkeypatch):
+        samples = self.described()
+        mask = np.random.default_rng(0).random(samples.layout.map_shape) < 0.9
+        for given in (samples, samples.where(mask)):
+            with um.config.memory_budget(8 << 20):
+                kept = um.pca(given, 4, solver="randomized")
+                again = kept.project(given)
+            near = 2e-5 * np.nanmax(np.abs(again.maps))
+            np.testing.assert_allclose(kept.maps, again.maps, atol=near)
+            assert np.isnan(kept.maps).any() == (given is not samples)
+
+    def test_rows_are_made_once_for_each_product(self, monkeypatch):
+        samples, made, products = self.described(), [], []
+        read, product = type(samples.source).read, Passes.__call__
+
+        def counted_read(self, where, kept):
+            made.append(read(self, where, kept))
+            return made[-1]
+
+        def counted_product(self, q, center):
+            products.append(self.samples.layout.n_samples)
+            return product(self, q, center)
+
+        monkeypatch.setattr(type(samples.source), "read", counted_read)
+        monkeypatch.setattr(Passes, "__call__", counted_product)
+        with um.config.memory_budget(8 << 20):
+            um.pca(samples, 4, solver="randomized", loss=1e-3)
+        n = samples.layout.n_samples
+        passes = products.count(n)
+        assert passes >= 2
+        # and the few samples once, whose table is kept
+        rows = sum(len(part) for part in made)
+        few = next(p for p in products if p < n)
+        assert rows <= n * passes + 2 * few
+
+    def test_without_room_for_projections_the_maps_take_a_pass(self):
+        samples = self.described()
+        with um.config.memory_budget(1 << 20):
+            small = um.pca(samples, 4, solver="randomized")
+        large = um.pca(samples, 4, solver="randomized")
+        np.testing.assert_allclose(small.maps, large.maps, atol=1e-5 * np.abs(large.maps).max())
+
+    def test_what_few_samples_do_not_show_is_found(self, backend):
+        """One sample far from all others, which is not among those that the start is made of."""
+        rng = np.random.default_rng(0)
+        table = rng.standard_normal((2000, 60))
+        table[777, 5] += 1000
+        model = um.pca(backend.asarray(table), 2, solver="randomized")
+        assert host(model.components)[0, 5] > 0.999
+
+    def test_few_samples_are_from_all_over_the_map(self, monkeypatch):
+        samples = um.samples(low_rank(4000, 16).reshape(40, 100, 16), 2)
+        few = few_samples(samples, 100)
+        assert few.layout.map_shape == (10, 25)
+        assert few_samples(samples, 251) is None
+        # of chunks whole tiles
+        monkeypatch.setattr(um.config, "TILE_BYTES", 1 << 14)
+        stored = replace(samples, source=replace(samples.source, chunks=(5, 10)))
+        few = few_samples(stored, 100)
+        tiles = [few.layout.mask[where] for where in stored.plan()]
+        assert {(t.any(), t.all()) for t in tiles} == {(False, False), (True, True)}
+        assert sum(t.any() for t in tiles) == round(len(tiles) / 16)

@@ -154,26 +154,37 @@ class PrincipalComponents(Unmixing):
         The same as a fraction of the variance of all features, (k,), float64.
     singular_values : array
         Of the centred table, (k,), float64.
+    scale : array, optional
+        Shape (*descriptor_shape): what entries were multiplied by before the fit, which made the
+        noise of counts alike; None where none were. Samples are ``mean`` plus maps times components
+        all the same, in counts. The *scaled* components are the orthonormal ones, maps are
+        projections of scaled samples on them, and variances are those of samples that were scaled
+        and weighted.
     """
 
     explained_variance: Array
     explained_variance_ratio: Array
     singular_values: Array
+    scale: Array | None = None
 
     extras: ClassVar[tuple[str, ...]] = (
         "explained_variance",
         "explained_variance_ratio",
         "singular_values",
+        "scale",
     )
 
     def rows(self, packed: Array) -> Array:
         xp = namespace_of(packed)
-        components = xp.astype(self.packed(self.components), packed.dtype).T
-        scores = xp.matmul(packed, components)
+        forms = self.packed(self.components)
+        if self.scale is not None:
+            forms = forms * self.layout.pack(self.scale[None, ...], weighted=False) ** 2
+        forms = xp.astype(forms, packed.dtype).T
+        scores = xp.matmul(packed, forms)
         if self.mean is None:
             return scores
         mean = xp.astype(self.packed(self.mean[None, ...]), packed.dtype)
-        return scores - xp.matmul(mean, components)
+        return scores - xp.matmul(mean, forms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -118,8 +118,8 @@ class Layout:
         counts = self.multiplicity
         return None if counts is None else from_host(np.sqrt(counts), like, like.dtype)
 
-    def pack(self, entries: Array) -> Array:
-        """Turn (k, *descriptor_shape) into weighted features (k, n_features)."""
+    def pack(self, entries: Array, *, weighted: bool = True) -> Array:
+        """Turn (k, *descriptor_shape) into features (k, n_features)."""
         flat = namespace_of(entries).reshape(entries, (entries.shape[0], -1))
         if self.index is None:
             return flat
@@ -129,7 +129,7 @@ class Layout:
         first = np.empty(self.n_features, dtype=np.int64)
         first[order[::-1]] = np.flatnonzero(kept)[::-1]
         rows = xp.take(flat, from_host(first, entries), axis=1)
-        weights = self.weights(rows)
+        weights = self.weights(rows) if weighted else None
         return rows if weights is None else rows * weights
 
     def unpack(self, rows: Array, *, weighted: bool = True) -> Array:

@@ -37,7 +37,8 @@ def sketched(kernels, rows, q, center, scale=None, layout=None):
     seen = svd.sketch_part(kernels, rows, xp.asarray(q), xp.asarray(center), scale)
     assert isinstance(seen, um.ops.Sketch)
     parts = um.ops.Sketch(seen.n, *map(on_host, seen[1:]))
-    assert {a.dtype for a in parts[1:]} == {np.dtype(float)}
+    assert parts.total.dtype == parts.product.dtype == np.float64
+    assert parts.y.dtype == np.float32
     return parts
 
 
@@ -53,7 +54,9 @@ def agree(ours, rows, q, center, scale=None):
     # centring rounds once, at the size of what comes out or of the centre's last digit
     row = np.linalg.norm(centred, axis=1)
     column = np.linalg.norm(centred, axis=0) + 1e-3 * near * np.linalg.norm(rows)
-    y = np.linalg.norm(row[:, None] * np.linalg.norm(q, axis=0), axis=0)
+    each = row[:, None] * np.linalg.norm(q, axis=0)
+    assert np.all(np.abs(ours.y - theirs.y) <= near * each + 1e-9)
+    y = np.linalg.norm(each, axis=0)
     assert np.all(np.abs(ours.product - theirs.product) <= near * column[:, None] * y + 1e-9)
     assert np.all(np.abs(ours.total - theirs.total) <= near * np.abs(centred).sum(axis=0) + 1e-9)
 

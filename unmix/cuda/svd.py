@@ -74,8 +74,9 @@ def sketch_part(
     shift = about.astype(np.float64) - center  # x - center = (x - about) + shift
     total = sums + n * shift
     product = product[:, :number] + shift[:, None] * xp.matmul(total, used)
-    product += sums[:, None] * xp.matmul(shift, used)
-    return Sketch(n, total, product)
+    moved = xp.matmul(shift, used)
+    product += sums[:, None] * moved
+    return Sketch(n, total, product, y[:, :number] + moved.astype(np.float32))
 
 
 def _float32(xp: Any, values: Array) -> Array:

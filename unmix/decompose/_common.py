@@ -13,7 +13,7 @@ from .._executors.tasks import kept_if_workers_hold_it
 from .._executors.work import leaf_of, reads_dask
 from .._results import Unmixing
 from .._samples import Samples
-from .._sources import ArraySource
+from .._sources import ArraySource, Selected, Source
 from .._typing import Array
 
 
@@ -27,13 +27,20 @@ def whole_number(value: Any, least: int, most: int, what: str, why: str) -> int:
     return int(value)
 
 
+def rows_are_at_hand(source: Source) -> bool:
+    """Tell whether rows lie in memory as they are, so that nothing is gained by keeping them."""
+    if isinstance(source, Selected):
+        return source.features is None and rows_are_at_hand(source.parent)
+    return isinstance(source, ArraySource) and source.in_memory
+
+
 def kept_if_it_fits(samples: Samples, passes: int) -> Samples:
     """Hold the table in memory for a method with many passes, where the budget allows it.
 
     The tiles stay those of the samples that were given, and so do all the bits of the answer. A
     dask array is kept on its workers; who asks for more than they hold is told what it costs.
     """
-    if isinstance(samples.source, ArraySource) and samples.source.in_memory:
+    if rows_are_at_hand(samples.source):
         return samples
     leaf = leaf_of(samples.source)
     if reads_dask(leaf):

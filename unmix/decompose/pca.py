@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from functools import partial
+from numbers import Real
+from typing import Any, Literal, NamedTuple
 
 from .. import ops
-from .._arrays import from_host, rng_key
+from .._arrays import device_of, namespace_of, rng_key
 from .._door import as_table
 from .._errors import ParameterError
-from .._fold import fold, single_threaded
+from .._fold import fold, map_rows, single_threaded
 from .._record import Clock
 from .._results import PrincipalComponents, maps_of
 from .._samples import Samples
-from .._sources import empty_like
 from .._tiles import Tile
 from .._typing import RNG, Array
 from ..ops.svd import MAX_BLOCKS
 from ._common import kept_if_it_fits, whole_number
+from ._passes import Passes, start_of
+from ._poisson import PoissonScaling, poisson_scaling
 
 Solver = Literal["auto", "covariance", "randomized"]
 
@@ -30,10 +33,12 @@ def pca(
     n_components: int,
     *,
     center: bool = True,
+    noise: Literal["poisson"] | None = None,
     solver: Solver = "auto",
+    loss: float = ops.LOSS,
     rng: RNG = 0,
 ) -> PrincipalComponents:
-    """Find the orthonormal components that explain most of the variance.
+    r"""Find the orthonormal components that explain most of the variance.
 
     Parameters
     ----------
@@ -44,10 +49,16 @@ def pca(
         samples.
     center : bool
         Take the mean off, by a correction of sums: no centred copy is made.
+    noise : {"poisson"}, optional
+        Scale counts so that their noise is alike everywhere before components are compared; see
+        the notes. Values below zero are refused.
     solver : {"auto", "covariance", "randomized"}
-        One exact pass over the samples that sums their covariance; or a few passes with a random
-        sketch (block Krylov), until one more changes the captured variance by less than 1e-4.
-        ``"auto"`` takes the first up to 512 features.
+        One exact pass over the samples that sums their covariance; or a few passes with a sketch
+        (block Krylov). ``"auto"`` takes the first up to 512 features.
+    loss : float
+        What the sketch may miss of the variance that as many components can explain, as a fraction,
+        by its own estimate: it passes over the samples until no more is missing, 24 times at the
+        most. 1e-3 takes half as many passes as 1e-6.
     rng : int or numpy.random.Generator
         Start of the sketch.
 
@@ -61,13 +72,25 @@ def pca(
     Raises
     ------
     ParameterError
-        If ``n_components`` is out of range or there is no such solver.
+        If ``n_components`` or ``loss`` is out of range, or there is no such solver or noise.
     DataError
-        If values are NaN or infinite.
+        If values are NaN or infinite; with ``noise``, if one is below zero or none is above.
 
     Notes
     -----
     Halko, Martinsson and Tropp, SIAM Rev. 53, 217 (2011); Musco and Musco, NeurIPS 28 (2015).
+
+    *Poisson noise.* A count of sample i in feature j has a variance near g_i h_j / m, where g_i is
+    the mean of the sample (the mean image), h_j that of the feature (the mean spectrum) and m that
+    of all. With ``noise="poisson"`` the components are those of (x_ij - mean_j) r_i s_j with
+    r_i = (m / g_i)^(1/2) and s_j = h_j^(-1/2), where noise has the variance one: Keenan and Kotula,
+    Surf. Interface Anal. 36, 203 (2004). The scaling is undone in the result: samples are the mean,
+    still the plain mean spectrum, plus maps times components, all in counts. So components are
+    orthonormal once entries are multiplied by s_j, which is the model's ``scale``; maps are sums of
+    (x_ij - mean_j) s_j times such a component, and `project` reads other samples in the same way.
+    ``explained_variance`` and its ratio are of the scaled and weighted samples: about one is noise.
+    Samples without a count have no weight in the fit but have their place in the maps and in the
+    mean; entries without a count have no part, and components are zero there.
 
     Examples
     --------
@@ -87,94 +110,144 @@ def pca(
     n_components = whole_number(
         n_components, 1, most, "n_components", f"{n} samples with {f} features"
     )
-    if solver not in ("auto", "covariance", "randomized"):
-        raise ParameterError(f"solver is {solver!r}; expected 'auto', 'covariance' or 'randomized'")
+    _require_known(noise, solver, loss)
     exact = solver == "covariance" or (solver == "auto" and f <= MOST_FEATURES_FOR_COVARIANCE)
     table = kept_if_it_fits(samples, 2 if exact else MAX_BLOCKS + 1)
-    found = (
-        _exact(table, n_components, center)
-        if exact
-        else _sketched(table, n_components, center, key)
-    )
+    view = _view(table, noise, center)
+    # BLAS threads that were woken for the small products between two passes spin into the next one
+    with single_threaded(samples):
+        found = (
+            _exact(table, n_components, view)
+            if exact
+            else _sketched(table, n_components, view, key, loss)
+        )
     parameters: dict[str, Any] = {
         "n_components": n_components,
         "center": center,
+        "noise": noise,
         "solver": solver,
+        "loss": loss,
         "rng": key,
     }
-    return _model(table, samples, found, center, parameters, clock)
+    return _model(samples, found, view, center, parameters, clock)
 
 
-def _exact(samples: Samples, n_components: int, center: bool) -> ops.Subspace:
-    moments, _ = fold(
-        samples,
-        lambda tile, _: ops.covariance(tile.rows),
-        ops.merge_covariance,
-        label="covariance",
-    )
-    xp = samples.xp
-    scatter, mean = moments.scatter, moments.mean
-    if not center:
-        scatter = scatter + moments.n * (mean[:, None] * mean)
-        mean = xp.zeros_like(mean)
-    values, vectors = ops.eigenpairs(scatter, n_components)
-    return ops.Subspace(moments.n, mean, values, vectors)
+class _View(NamedTuple):
+    """What of the rows is decomposed: scaled and weighted, and about which centre."""
+
+    scaling: PoissonScaling | None
+    center: Array | None
+    """Of scaled rows, shape (f,), float64; None where it is yet to be found."""
 
 
-def _sketched(samples: Samples, n_components: int, center: bool, key: int) -> ops.Subspace:
-    xp = samples.xp
-    start = ops.random_directions(samples.layout.n_features, n_components, key)
-    first = samples.tile(samples.plan()[0]).rows
-    near = xp.mean(xp.astype(first, xp.float64), axis=0)
+class _Found(NamedTuple):
+    """The leading pairs, the squares of the whole table, and the rows along the vectors."""
 
-    def pass_over(q: Array, c: Array) -> ops.Sketch:
-        seen, _ = fold(
-            samples,
-            lambda tile, _, q, c: ops.sketch(tile.rows, q, c),
-            ops.merge_sketch,
-            state=(q, c),
-            label="sketch",
+    subspace: ops.Subspace
+    vectors: Array
+    total: float
+    rows: Array
+
+
+def _require_known(noise: Any, solver: Any, loss: Any) -> None:
+    if noise not in (None, "poisson"):
+        raise ParameterError(f"noise is {noise!r}; expected None or 'poisson'")
+    if solver not in ("auto", "covariance", "randomized"):
+        raise ParameterError(f"solver is {solver!r}; expected 'auto', 'covariance' or 'randomized'")
+    if not isinstance(loss, Real) or not 0 <= float(loss) < 1:
+        raise ParameterError(f"loss is {loss!r}; expected a fraction from 0 to below 1")
+
+
+def _view(samples: Samples, noise: str | None, center: bool) -> _View:
+    if noise is None:
+        zero = samples.xp.zeros(
+            samples.layout.n_features,
+            dtype=samples.xp.float64,
+            device=device_of(samples.source.like),
         )
-        result: ops.Sketch = seen if center else seen._replace(total=xp.zeros_like(seen.total))
-        return result
+        return _View(None, None if center else zero)
+    scaling = poisson_scaling(samples)
+    mean = scaling.mean * scaling.scale
+    return _View(scaling, mean if center else samples.xp.zeros_like(mean))
 
-    origin = near if center else xp.zeros_like(near)
-    # BLAS threads that were woken for the small products between two passes spin into the next one
-    with single_threaded(samples):
-        directions = from_host(start, near, xp.float64)
-        return ops.block_krylov(pass_over, directions, origin, n_components)
+
+def _exact(samples: Samples, n_components: int, view: _View) -> _Found:
+    """Decompose the scatter matrix, summed in one pass."""
+    moments, _ = fold(
+        samples, partial(_moments, view=view), ops.merge_covariance, label="covariance"
+    )
+    scatter, mean = moments.scatter, moments.mean
+    if view.center is not None:
+        scatter, mean = scatter + moments.n * (mean[:, None] * mean), view.center
+    values, vectors = ops.eigenpairs(scatter, scatter.shape[0])
+    total = float(namespace_of(values).sum(values))
+    found = ops.Subspace(moments.n, mean, values[:n_components], vectors[:n_components, :])
+    vectors = ops.fix_signs(found.vectors)
+    return _Found(found, vectors, total, _projected(samples, mean, vectors, view))
+
+
+def _moments(tile: Tile, _: None, *, view: _View) -> ops.Moments:
+    """Moments of a tile: of counts, about zero once they are centred, scaled and weighted."""
+    rows = tile.rows
+    if view.scaling is not None:
+        xp = namespace_of(rows)
+        scale, center = (xp.astype(a, rows.dtype) for a in (view.scaling.scale, view.center))
+        weights = view.scaling.weights(rows)
+        rows = (rows * scale - center) * xp.sqrt(weights)[:, None]
+    moments: ops.Moments = ops.covariance(rows)
+    return moments
+
+
+def _sketched(samples: Samples, n_components: int, view: _View, key: int, loss: float) -> _Found:
+    """Find the leading pairs by block Krylov iteration."""
+    start, near = start_of(samples, n_components, key, view.scaling, view.center)
+    passes = Passes(samples, view.scaling, center=view.center is None)
+    found = ops.block_krylov(passes, start, near, n_components, loss)
+    vectors = ops.fix_signs(found.vectors)
+    rows = passes.rows(found.mean, vectors)
+    if rows is None:
+        rows = _projected(samples, found.mean, vectors, view)
+    return _Found(found, vectors, passes.total(found), rows)
+
+
+def _projected(samples: Samples, mean: Array, vectors: Array, view: _View) -> Array:
+    """Return (*map_shape, k): scaled rows about their mean along the vectors."""
+    xp = samples.xp
+    offset = xp.astype(xp.matmul(vectors, mean), samples.dtype)
+    forms = vectors if view.scaling is None else vectors * view.scaling.scale
+    forms = xp.astype(forms, samples.dtype).T
+    return map_rows(
+        samples, lambda rows: xp.matmul(rows, forms) - offset, forms.shape[1], label="scores"
+    )
 
 
 def _model(
-    table: Samples,
     samples: Samples,
-    found: ops.Subspace,
+    found: _Found,
+    view: _View,
     center: bool,
     parameters: dict[str, Any],
     clock: Clock,
 ) -> PrincipalComponents:
-    xp = samples.xp
-    vectors = xp.astype(ops.fix_signs(found.vectors), samples.dtype)
-    mean = xp.astype(found.mean, samples.dtype)[None, :]
-    offset = xp.matmul(mean, vectors.T)
-    shape = (*samples.layout.map_shape, vectors.shape[0])
-    rows = empty_like(samples.source.like, shape, float("nan"), samples.dtype)
-
-    def update(tile: Tile, _: Array) -> tuple[Array, Array]:
-        # the variance of all features, about the mean itself: sums about zero would cancel
-        squares = ops.squared_norms(tile.rows, mean[0, :])
-        return xp.sum(squares, dtype=xp.float64), xp.matmul(tile.rows, vectors.T) - offset
-
-    squares, _ = fold(table, update, lambda a, b: a + b, out=rows, label="scores")
-    values = xp.clip(found.values, 0, None)
-    total = max(float(squares), float(xp.sum(values)), sys.float_info.min)
+    xp, layout, dtype = samples.xp, samples.layout, samples.dtype
+    components, mean, scale = found.vectors, found.subspace.mean, None
+    if view.scaling is not None:
+        scale, mean = view.scaling.scale, view.scaling.mean
+        components = xp.where(
+            scale > 0, components / xp.where(scale > 0, scale, 1.0), xp.zeros_like(components)
+        )
+        scale = layout.unpack(xp.astype(scale[None, :], dtype), weighted=False)[0, ...]
+    components, mean = xp.astype(components, dtype), xp.astype(mean[None, :], dtype)
+    values = xp.clip(found.subspace.values, 0, None)
+    total = max(found.total, float(xp.sum(values)), sys.float_info.min)
     return PrincipalComponents(
-        maps=maps_of(rows),
-        components=samples.layout.unpack(vectors),
-        mean=samples.layout.unpack(mean)[0, ...] if center else None,
-        layout=samples.layout,
-        record=samples.record.then("pca", parameters, **clock.facts(vectors)),
-        explained_variance=values / max(found.n - (1 if center else 0), 1),
+        maps=maps_of(found.rows),
+        components=layout.unpack(components),
+        mean=layout.unpack(mean)[0, ...] if center else None,
+        layout=layout,
+        record=samples.record.then("pca", parameters, **clock.facts(components)),
+        explained_variance=values / max(found.subspace.n - (1 if center else 0), 1),
         explained_variance_ratio=values / total,
         singular_values=xp.sqrt(values),
+        scale=scale,
     )

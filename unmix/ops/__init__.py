@@ -1,6 +1,7 @@
 """The algorithms on bare arrays: Array API in, Array API out."""
 
 from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
+from .covariance import Moments, covariance, eigenpairs, merge_covariance
 from .kmeans import (
     Assignment,
     Seed,
@@ -35,14 +36,11 @@ from .simplex import (
 )
 from .spectra import COSINE_SUMS, Output, modulus, taper_weights, window_fft, window_project
 from .svd import (
-    Moments,
+    LOSS,
     Sketch,
     Subspace,
     block_krylov,
-    covariance,
-    eigenpairs,
     fix_signs,
-    merge_covariance,
     merge_sketch,
     orthonormal,
     random_directions,
@@ -54,6 +52,7 @@ from .windows import corners, overlap_add, pair, require_windows_fit, sliding_wi
 __all__ = [
     "COSINE_SUMS",
     "KINDS",
+    "LOSS",
     "Assignment",
     "Constraint",
     "Found",

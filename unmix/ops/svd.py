@@ -1,84 +1,27 @@
-"""Principal components of a table: covariance in one pass, or block Krylov iteration.
+"""Principal components of a table by block Krylov iteration.
 
-Both take the table in parts. A part's moments can be merged with another's, and a product with the
-covariance is the sum of the parts' products, so that the same code serves one array and a hundred
-tiles.
+It takes the table in parts: a product with the scatter matrix is the sum of the parts' products, so
+that the same code serves one array and a hundred tiles.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple
 
 from .._arrays import as_float, device_of, from_host, generator, linalg, namespace_of
 from .._dispatch import dispatched
 from .._typing import Array, HostArray
+from .covariance import eigenpairs, mean_row
 
 OVERSAMPLING = 10
 """Extra directions in the sketch: Halko, Martinsson and Tropp, SIAM Rev. 53, 217 (2011), 4.2."""
-MAX_BLOCKS = 10
-"""Products with the covariance at the most."""
-KRYLOV_TOLERANCE = 1e-4
-"""Stop when one more block captures less than this fraction more of the variance."""
-
-
-class Moments(NamedTuple):
-    """Number of rows, their mean, and the scatter about it: float64, host scalar or array."""
-
-    n: int
-    mean: Array
-    scatter: Array
-
-
-@dispatched
-def covariance(rows: Array) -> Moments:
-    """Moments of a table.
-
-    Parameters
-    ----------
-    rows : array
-        Shape (n, f), floating.
-
-    Returns
-    -------
-    Moments
-        ``n``, ``mean`` (f,) and ``scatter`` (f, f) = sum of (x - mean)(x - mean)^T in float64.
-        Divided by n - 1 the scatter is the covariance.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import unmix as um
-    >>> um.ops.covariance(np.asarray([[0.0, 1.0], [2.0, 1.0]])).scatter
-    array([[2., 0.],
-           [0., 0.]])
-    """
-    xp = namespace_of(rows)
-    mean = _mean(rows)
-    centred = rows - xp.astype(mean, rows.dtype)
-    # the mean in the rows' own type is off by half a last digit; the scatter is about the exact one
-    rest = _mean(centred)
-    scatter = xp.astype(xp.matmul(centred.T, centred), xp.float64)
-    scatter = scatter - rows.shape[0] * rest[:, None] * rest
-    return Moments(rows.shape[0], mean, scatter)
-
-
-def merge_covariance(a: Moments, b: Moments) -> Moments:
-    """Moments of two tables together.
-
-    Chan, Golub and LeVeque, Am. Stat. 37, 242 (1983), eq. 2.1: no cancellation, whatever the mean.
-    """
-    n = a.n + b.n
-    shift = b.mean - a.mean
-    scatter = a.scatter + b.scatter + (a.n * b.n / n) * (shift[:, None] * shift)
-    return Moments(n, a.mean + shift * (b.n / n), scatter)
-
-
-def eigenpairs(symmetric: Array, n: int) -> tuple[Array, Array]:
-    """Largest ``n`` eigenvalues, falling, and their vectors as rows."""
-    xp = namespace_of(symmetric)
-    values, vectors = linalg(symmetric).eigh(symmetric)
-    return xp.flip(values, axis=0)[:n], xp.flip(vectors, axis=1)[:, :n].T
+MAX_BLOCKS = 24
+"""Products with the scatter matrix at the most."""
+LOSS = 1e-6
+"""Fraction of the variance of the best subspace that may be lost, as it is estimated."""
 
 
 class Sketch(NamedTuple):
@@ -88,11 +31,19 @@ class Sketch(NamedTuple):
     total: Array
     """Sum of x - c, shape (f,), float64."""
     product: Array
-    """Sum of (x - c)(x - c)^T Q, shape (f, l), float64."""
+    """Sum of (x - c)(x - c)^T Q, weighted, shape (f, l), float64."""
+    y: Array | None = None
+    """(x - c)^T Q of each row, unweighted, shape (n, l); None in what was merged."""
 
 
 @dispatched
-def sketch(rows: Array, q: Array, center: Array, scale: Array | None = None) -> Sketch:
+def sketch(
+    rows: Array,
+    q: Array,
+    center: Array,
+    scale: Array | None = None,
+    weights: Array | None = None,
+) -> Sketch:
     """One part of a product with the scatter matrix: one read of ``rows``, no centred copy.
 
     Parameters
@@ -102,39 +53,36 @@ def sketch(rows: Array, q: Array, center: Array, scale: Array | None = None) -> 
     q : array
         Shape (f, l): the directions.
     center : array
-        Shape (f,): a point near the mean, which keeps the sums short of cancellation.
+        Shape (f,), float64: a point near the mean, which keeps the sums short of cancellation.
     scale : array, optional
         Shape (f,): what rows are multiplied by first, such as one over the standard deviation.
+    weights : array, optional
+        Shape (n,): how much each row counts in ``product``.
 
     Returns
     -------
     Sketch
-        The sums; parts are merged by adding them.
+        The sums; parts are merged by `merge_sketch`.
     """
     xp = namespace_of(rows)
     rows = as_float(rows)
-    if scale is not None:
-        rows = rows * xp.astype(scale, rows.dtype)
-    q, c = (xp.astype(a, rows.dtype) for a in (q, center))
-    n = rows.shape[0]
-    y = xp.matmul(rows, q) - xp.matmul(c[None, :], q)
-    # a column of ones beside y: the same read of the rows gives their sum
-    both = xp.concat([y, xp.ones_like(y[:, :1])], axis=1)
+    # the directions are scaled and the results weighted, so that the rows are read as they are
+    forms = xp.astype(q if scale is None else q * scale[:, None], rows.dtype)
+    y = xp.matmul(rows, forms) - xp.astype(xp.matmul(center[None, :], q), rows.dtype)
+    counted = y if weights is None else y * xp.astype(weights, rows.dtype)[:, None]
+    # a column of ones beside them: the same read of the rows gives their sum
+    both = xp.concat([counted, xp.ones_like(y[:, :1])], axis=1)
     products = xp.astype(xp.matmul(rows.T, both), xp.float64)
-    product = products[:, :-1] - center[:, None] * xp.sum(y, axis=0, dtype=xp.float64)
-    total = products[:, -1] - n * center
-    return Sketch(n, total, product)
+    if scale is not None:
+        products = products * scale[:, None]
+    product = products[:, :-1] - center[:, None] * xp.sum(counted, axis=0, dtype=xp.float64)
+    total = products[:, -1] - rows.shape[0] * center
+    return Sketch(rows.shape[0], total, product, y)
 
 
 def merge_sketch(a: Sketch, b: Sketch) -> Sketch:
     """Sum of two parts."""
     return Sketch(a.n + b.n, a.total + b.total, a.product + b.product)
-
-
-def _mean(rows: Array) -> Array:
-    """Mean row in float64: one that is off in float32 turns whole components."""
-    xp = namespace_of(rows)
-    return xp.sum(rows, axis=0, dtype=xp.float64) / rows.shape[0]
 
 
 class Subspace(NamedTuple):
@@ -148,62 +96,102 @@ class Subspace(NamedTuple):
 
 def block_krylov(
     pass_over: Callable[[Array, Array], Sketch],
-    omega: Array,
+    start: Array,
     center: Array,
     n_components: int,
+    loss: float = LOSS,
 ) -> Subspace:
     """Leading eigenpairs of the scatter matrix from a few passes over the table.
 
     Every block of the Krylov space is kept and the pairs are read off by Rayleigh-Ritz, which needs
-    no pass of its own: Musco and Musco, NeurIPS 28 (2015), algorithm 2.
+    no pass of its own: Musco and Musco, NeurIPS 28 (2015), algorithm 2. What the pairs leave of the
+    last product says how much variance a further block would add.
 
     Parameters
     ----------
     pass_over : callable
         (q, center) -> `Sketch` of the whole table.
-    omega : array
-        Shape (f, l), float64: the first, random directions.
+    start : array
+        Shape (f, l), float64: the first directions. Some of them are random, so that they overlap
+        with every component.
     center : array
-        Shape (f,), float64: provisional centre.
+        Shape (f,), float64: provisional centre. From the second pass on it is the exact one.
     n_components : int
         Number of pairs, at most l.
+    loss : float
+        Stop when no more than this fraction of the variance is missing, as it is estimated.
 
     Returns
     -------
     Subspace
         Values (n_components,) falling and vectors (n_components, f), orthonormal, float64.
     """
-    xp = namespace_of(omega)
-    f, width = omega.shape
-    basis = xp.zeros_like(omega[:, :0])
-    product = basis
-    block, captured = omega, -1.0
+    xp = namespace_of(start)
+    f, width = start.shape
+    basis: list[Array] = []
+    small = xp.zeros_like(start[:0, :0])
+    block, captured = _orthonormalised(start, basis), [0.0, 0.0]
     while True:
-        # the last block takes what is left of the space
-        block = _orthonormalised(block[:, : min(width, f - basis.shape[1])], basis)
         seen = pass_over(block, center)
         shift = seen.total / seen.n
         # about the exact mean: (x - m) = (x - c) - shift
-        block_product = seen.product - seen.n * shift[:, None] * xp.matmul(shift[None, :], block)
-        basis = xp.concat([basis, block], axis=1)
-        product = xp.concat([product, block_product], axis=1)
-        small = xp.matmul(basis.T, product)
-        values, vectors = eigenpairs((small + small.T) / 2, n_components)
-        now = float(xp.sum(values))
-        full = basis.shape[1] >= min(f, MAX_BLOCKS * width)
-        if full or now - captured <= KRYLOV_TOLERANCE * abs(now):
+        product = seen.product - seen.n * shift[:, None] * xp.matmul(shift[None, :], block)
+        center = center + shift
+        basis.append(block)
+        small = _bordered(small, xp.concat([xp.matmul(b.T, product) for b in basis], axis=0))
+        values, vectors = eigenpairs(small, small.shape[0])
+        captured.append(float(xp.sum(values[:n_components])))
+        beyond = _beyond(product, basis)
+        last = xp.matmul(beyond, vectors[:n_components, -block.shape[1] :].T)
+        residuals = xp.sum(last * last, axis=0)
+        left = f - small.shape[0]
+        enough = _missing(values, residuals, captured) <= loss * captured[-1]
+        if enough or left == 0 or len(basis) == MAX_BLOCKS:
             break
-        block, captured = block_product, now
-    return Subspace(seen.n, center + shift, values, xp.matmul(vectors, basis.T))
+        # the last block takes what is left of the space
+        block = _orthonormalised(beyond[:, : min(width, left)], basis)
+    found = xp.matmul(vectors[:n_components, :], xp.concat(basis, axis=1).T)
+    return Subspace(seen.n, center, values[:n_components], found)
 
 
-def _orthonormalised(block: Array, basis: Array) -> Array:
-    """Orthonormal columns that span ``block`` outside of ``basis``; twice is enough."""
+def _bordered(small: Array, column: Array) -> Array:
+    """Add a block of columns to a symmetric matrix, and the rows that mirror it."""
+    xp = namespace_of(small)
+    n = small.shape[0]
+    corner = (column[n:, :] + column[n:, :].T) / 2
+    upper = xp.concat([small, column[:n, :]], axis=1)
+    return xp.concat([upper, xp.concat([column[:n, :].T, corner], axis=1)], axis=0)
+
+
+def _missing(values: Array, residuals: Array, captured: list[float]) -> float:
+    """Estimate the variance that the leading pairs miss, given what was captured pass by pass.
+
+    To second order an eigenvalue is off by its squared residual over the distance to what the
+    residual is made of, for which the mean of all lower values stands. Where values lie close
+    together that is too little, but gains that fall by some factor go on falling by it.
+    """
+    xp = namespace_of(values)
+    k = residuals.shape[0]
+    rest = float(xp.mean(values[k:])) if values.shape[0] > k else 0.0
+    least = float(values[0]) * 1e-15 + sys.float_info.min
+    by_residuals = float(xp.sum(residuals / xp.clip(values[:k] - rest, least, None)))
+    before, gain = captured[-2] - captured[-3], abs(captured[-1] - captured[-2])
+    by_gains = gain * gain / (before - gain) if gain < before else inf
+    # no gain is as good as its rounding, and none is left where the space holds all products
+    return min(max(by_residuals, by_gains), MAX_BLOCKS * gain, 1e4 * by_residuals)
+
+
+def _beyond(block: Array, basis: list[Array]) -> Array:
+    """Take off what lies in the space of the blocks of a basis."""
     xp = namespace_of(block)
-    for _ in range(2):
-        block = block - xp.matmul(basis, xp.matmul(basis.T, block))
-        block = orthonormal(block)
+    for known in basis:
+        block = block - xp.matmul(known, xp.matmul(known.T, block))
     return block
+
+
+def _orthonormalised(block: Array, basis: list[Array]) -> Array:
+    """Orthonormal columns that span ``block`` outside of ``basis``; twice is enough."""
+    return orthonormal(_beyond(orthonormal(block), basis))
 
 
 @dispatched
@@ -269,7 +257,7 @@ def randomized_svd(
     """
     xp = namespace_of(x)
     omega = from_host(random_directions(x.shape[1], n_components, key), x, xp.float64)
-    mean = _mean(x) if center else xp.zeros_like(_mean(x))
+    mean = mean_row(x) if center else xp.zeros_like(mean_row(x))
     found = block_krylov(lambda q, c: _about(sketch(x, q, c), center), omega, mean, n_components)
     vt = xp.astype(fix_signs(found.vectors), x.dtype)
     s = xp.astype(xp.sqrt(xp.clip(found.values, 0, None)), x.dtype)
