@@ -67,12 +67,22 @@ def table_calls(draw, op):
         return random.integers(low, 4, shape).astype(dtype)
 
     rows, origin = whole(n, f), whole(f)
+    known = np.repeat(random.integers(-1, k, (n, s)), 2, axis=1).reshape(n, s, 2)
+    known[..., 1] = np.where(known[..., 0] < 0, -1, random.integers(0, 5, (n, s)))
+    known = np.moveaxis(known, 2, 1).reshape(n, 2 * s).astype(dtype)
     if op == "orthonormal":
         return random.standard_normal((n + f, f)), (), {}
     args = {
         "largest_forms": (whole(s, f), whole(s)),
         "nearest": (whole(s, k, f), origin),
         "assign": (whole(s, k, f), origin, ops.squared_norms(rows, origin)),
+        "reassign": (
+            whole(s, k, f),
+            origin,
+            ops.squared_norms(rows, origin),
+            known,
+            random.integers(0, 5, (s, k)).astype(dtype),
+        ),
         "race": (whole(n, s, low=0), whole(n, s, low=1)),
         "sketch": (whole(f, s), whole(f).astype(float)),
     }[op]
@@ -80,13 +90,16 @@ def table_calls(draw, op):
 
 
 IMAGES = ("sliding_windows", "window_fft", "window_project")
-TABLES = ("assign", "largest_forms", "nearest", "orthonormal", "race", "sketch")
+TABLES = ("assign", "largest_forms", "nearest", "orthonormal", "race", "reassign", "sketch")
+HOST_ONLY = ("reassign",)
+"""Operations that only NumPy has twins of."""
 ON_HOST = ("largest_forms",)
 """Operations whose arguments after the first stay in main memory."""
 TOLERANCE_OF = {
     "window_fft": "window_fft",
     "window_project": "window_project",
     "orthonormal": "randomized_svd",
+    "reassign": "kmeans",  # for its limits; labels and sums are whole numbers
 }
 """Operation -> its row of the table; one without a row must agree to the bit."""
 
@@ -133,7 +146,7 @@ class TestAgreement:
             atol = 0.0
             if op in TOLERANCE_OF:
                 # of a power the relative error is twice that of the amplitude
-                power = 2 * max(np.abs(theirs).max(), 1)
+                power = 2 * np.max(np.abs(theirs), where=np.isfinite(theirs), initial=1)
                 atol = tolerance(TOLERANCE_OF[op], image.dtype) * max(power, np.abs(image).max())
             if op == "window_project":
                 atol *= np.abs(backend.numpy(args[-1])).sum(axis=0).max()
@@ -143,9 +156,12 @@ class TestAgreement:
     @pytest.mark.parametrize(
         ("op", "backend_"),
         [
-            *((op, Backend.NUMPY) for op in ("sliding_windows", "window_fft")),
+            *(
+                (op, Backend.NUMPY)
+                for op in ("sliding_windows", "window_fft", "nearest", "reassign")
+            ),
             ("sliding_windows", Backend.TORCH),
-            *((op, Backend.EMULATED) for op in sorted(ROUTES)),
+            *((op, Backend.EMULATED) for op in sorted(ROUTES) if op not in HOST_ONLY),
         ],
     )
     def test_some_route_is_taken(self, op, backend_):
@@ -184,6 +200,11 @@ class TestTable:
         assert taken[Backend.NUMPY] == {
             "unmix.host.windows:sliding_windows",
             "unmix.host.spectra:window_fft",
+            *(
+                f"unmix.host.{module}:{op}"
+                for module in ("kmeans", "kmeans_compiled")
+                for op in ("nearest", "reassign")
+            ),
         }
         assert all(target.endswith("_torch") for target in taken[Backend.TORCH])
         assert "unmix.host.windows:sliding_windows_torch" in taken[Backend.TORCH]
