@@ -69,12 +69,22 @@ def table_calls(draw, op):
     if op == "active_set":
         return draw(mixing_calls())
     rows, origin = whole(n, f), whole(f)
+    known = np.repeat(random.integers(-1, k, (n, s)), 2, axis=1).reshape(n, s, 2)
+    known[..., 1] = np.where(known[..., 0] < 0, -1, random.integers(0, 5, (n, s)))
+    known = np.moveaxis(known, 2, 1).reshape(n, 2 * s).astype(dtype)
     if op == "orthonormal":
         return random.standard_normal((n + f, f)), (), {}
     args = {
         "largest_forms": (whole(s, f), whole(s)),
         "nearest": (whole(s, k, f), origin),
         "assign": (whole(s, k, f), origin, ops.squared_norms(rows, origin)),
+        "reassign": (
+            whole(s, k, f),
+            origin,
+            ops.squared_norms(rows, origin),
+            known,
+            random.integers(0, 5, (s, k)).astype(dtype),
+        ),
         "race": (whole(n, s, low=0), whole(n, s, low=1)),
         "sketch": (whole(f, s), whole(f).astype(float)),
     }[op]
@@ -108,7 +118,16 @@ def mixing_calls(draw):
 
 
 IMAGES = ("sliding_windows", "window_fft", "window_project")
-TABLES = ("active_set", "assign", "largest_forms", "nearest", "orthonormal", "race", "sketch")
+TABLES = (
+    "active_set",
+    "assign",
+    "largest_forms",
+    "nearest",
+    "orthonormal",
+    "race",
+    "reassign",
+    "sketch",
+)
 ON_HOST = ("largest_forms",)
 """Operations whose arguments after the first stay in main memory."""
 TOLERANCE_OF = {
@@ -116,6 +135,7 @@ TOLERANCE_OF = {
     "window_fft": "window_fft",
     "window_project": "window_project",
     "orthonormal": "randomized_svd",
+    "reassign": "kmeans",  # for its limits; labels and sums are whole numbers
 }
 """Operation -> its row of the table; one without a row must agree to the bit."""
 
@@ -167,7 +187,7 @@ class TestAgreement:
             atol = 0.0
             if op in TOLERANCE_OF:
                 # of a power the relative error is twice that of the amplitude
-                power = 2 * max(np.abs(theirs).max(), 1)
+                power = 2 * np.max(np.abs(theirs), where=np.isfinite(theirs), initial=1)
                 atol = tolerance(TOLERANCE_OF[op], image.dtype) * max(power, np.abs(image).max())
             if op == "window_project":
                 atol *= np.abs(backend.numpy(args[-1])).sum(axis=0).max()
@@ -177,7 +197,10 @@ class TestAgreement:
     @pytest.mark.parametrize(
         ("op", "backend_"),
         [
-            *((op, Backend.NUMPY) for op in ("largest_forms", "sliding_windows", "window_fft")),
+            *(
+                (op, Backend.NUMPY)
+                for op in ("largest_forms", "nearest", "reassign", "sliding_windows", "window_fft")
+            ),
             ("sliding_windows", Backend.TORCH),
             *((op, Backend.EMULATED) for op in sorted(ROUTES) if on_gpu(op)),
         ],
@@ -220,6 +243,11 @@ class TestTable:
             "unmix.host.simplex:largest_forms",
             "unmix.host.windows:sliding_windows",
             "unmix.host.spectra:window_fft",
+            *(
+                f"unmix.host.{module}:{op}"
+                for module in ("kmeans", "kmeans_compiled")
+                for op in ("nearest", "reassign")
+            ),
         }
         assert all(target.endswith("_torch") for target in taken[Backend.TORCH])
         assert "unmix.host.windows:sliding_windows_torch" in taken[Backend.TORCH]

@@ -6,6 +6,7 @@ Nothing here imports cupy or numba.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -32,6 +33,19 @@ def table(rows: Array, *_: Any, **__: Any) -> str | None:
     if name not in ("float32", "float64"):
         return f"its kernel reads float32 and float64, and the rows are {name}"
     return _unfit(rows)
+
+
+def compiled(rows: Array, *_: Any, **__: Any) -> str | None:
+    """Decline what `table` declines, and everything where numba is missing."""
+    if not has_numba():
+        return "its kernel is compiled by numba, which is not installed: pip install 'unmix[cpu]'"
+    return table(rows)
+
+
+@cache
+def has_numba() -> bool:
+    """Tell whether numba can be imported, without importing it."""
+    return find_spec("numba") is not None
 
 
 def _unfit(rows: Array) -> str | None:

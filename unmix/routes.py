@@ -52,12 +52,18 @@ ROUTES |= {
         ),
     ],
     "nearest": [
+        Route("unmix.host.kmeans_compiled:nearest", is_numpy, _declines.compiled),
+        Route("unmix.host.kmeans:nearest", is_numpy, _declines.table),
         Route("unmix.cuda.kmeans:nearest", is_cupy, _declines.table),
         Route("unmix.cuda.kmeans:nearest_torch", is_torch, _declines.on_torch(_declines.table)),
     ],
     "assign": [
         Route("unmix.cuda.kmeans:assign", is_cupy, _declines.table),
         Route("unmix.cuda.kmeans:assign_torch", is_torch, _declines.on_torch(_declines.table)),
+    ],
+    "reassign": [
+        Route("unmix.host.kmeans_compiled:reassign", is_numpy, _declines.compiled),
+        Route("unmix.host.kmeans:reassign", is_numpy, _declines.table),
     ],
     "race": [
         Route("unmix.cuda.kmeans:race", is_cupy, _declines.raced),

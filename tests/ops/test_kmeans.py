@@ -49,11 +49,11 @@ def step_of(backend, x, seen=None):
     origin = backend.asarray(x.mean(axis=0), x.dtype)
     norms = ops.squared_norms(rows, origin)
 
-    def step(centers):
+    def step(centers, _):
         part = ops.assign(rows, xp.astype(centers, rows.dtype), origin, norms)
         if seen is not None:
             seen.append(backend.numpy(part.inertia))
-        return part
+        return moved_centers(part)
 
     return step
 

@@ -19,6 +19,7 @@ from .._sources import empty_like
 from .._tiles import Tile
 from .._typing import RNG, Array
 from ._common import kept_if_it_fits, packed_endmembers, whole_number
+from ._lloyd import steps_over
 
 
 def kmeans(
@@ -94,7 +95,7 @@ def kmeans(
     else:
         starts = [_given(init, samples, n_clusters)]
     centers, n_iter = ops.lloyd(
-        lambda c: _step(table, c, origin, norms),
+        steps_over(table, len(starts), n_clusters, origin, norms),
         starts,
         max_iter=max_iter,
         tolerance=tol * variance,
@@ -154,19 +155,6 @@ def _given(init: Unmixing | Array, samples: Samples, n_clusters: int) -> Array:
         )
     xp = namespace_of(centers)
     return xp.astype(centers, xp.float64)
-
-
-def _step(samples: Samples, centers: Array, origin: Array, norms: Array) -> ops.Assignment:
-    rows = namespace_of(centers).astype(centers, samples.dtype)
-    seen, _ = fold(
-        samples,
-        lambda tile, _, c, o, squared: ops.assign(tile.rows, c, o, squared[:, 0]),
-        ops.merge_assignments,
-        state=(rows, origin, PerSample(norms)),
-        label="k-means",
-    )
-    result: ops.Assignment = seen
-    return result
 
 
 def _plus_plus(
@@ -233,18 +221,18 @@ def _labels(
 def _by_size(labels: Array, centers: Array, n_clusters: int, n: int) -> tuple[Array, Array]:
     """Number clusters by falling size; of equals the one whose first sample comes first."""
     host = to_host(labels)
-    flat = host.ravel()
-    used, first, counts = np.unique(flat, return_index=True, return_counts=True)
-    inside = used >= 0
-    used, first, counts = used[inside], first[inside], counts[inside]
-    if len(used) < n_clusters:
+    inside = host[host >= 0]
+    counts, first = np.bincount(inside, minlength=n_clusters), np.zeros(n_clusters, np.int64)
+    first[inside[::-1]] = np.arange(len(inside))[::-1]  # the last one written stays
+    used = np.count_nonzero(counts)
+    if used < n_clusters:
         raise DataError(
-            f"the {n} samples are only {len(used)} different ones for {n_clusters} clusters; "
-            f"ask for at most {len(used)} clusters"
+            f"the {n} samples are only {used} different ones for {n_clusters} clusters; "
+            f"ask for at most {used} clusters"
         )
     order = np.lexsort((first, -counts))
     rank = np.full(n_clusters + 1, -1, dtype=np.int32)
-    rank[used[order]] = np.arange(n_clusters)
+    rank[order] = np.arange(n_clusters)
     xp = namespace_of(labels)
     renamed = from_host(rank[host], labels, xp.int32)
-    return renamed, xp.take(centers, from_host(used[order].astype(np.int64), centers), axis=0)
+    return renamed, xp.take(centers, from_host(order, centers), axis=0)

@@ -35,17 +35,28 @@ def squared_norms(rows: Array, origin: Array) -> Array:
     return xp.vecdot(away, away)
 
 
-def _moved(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array, Array]:
-    """Return all three about the origin where a large common offset would cost digits.
-
-    Only then: it takes a copy of the rows. The centres alone decide, so that all tiles agree.
-    """
-    xp = namespace_of(rows)
+def is_far(centers: Array, origin: Array) -> bool:
+    """Tell whether a large common offset would cost digits; the centres alone decide."""
+    xp = namespace_of(centers)
     away = centers - origin
     reach = float(xp.max(xp.vecdot(away, away)))
-    if float(xp.vecdot(origin, origin)) <= FAR**2 * reach:
+    return float(xp.vecdot(origin, origin)) > FAR**2 * reach
+
+
+def moved(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array, Array]:
+    """Return all three about the origin where they are far from zero: it takes a copy of rows."""
+    if not is_far(centers, origin):
         return rows, centers, origin
-    return rows - origin, away, xp.zeros_like(origin)
+    return rows - origin, centers - origin, namespace_of(rows).zeros_like(origin)
+
+
+def relative_squares(rows: Array, centers: Array, origin: Array) -> Array:
+    r"""All of \|x - c\|^2 - \|x - o\|^2 by one product, (s, k, n): see `nearest`."""
+    xp = namespace_of(rows)
+    s, k, f = centers.shape
+    away = xp.reshape(centers, (s * k, f)) - origin
+    offset = xp.vecdot(away, away) + 2 * xp.matmul(away, origin)
+    return xp.reshape(offset[:, None] - 2 * xp.matmul(away, rows.T), (s, k, rows.shape[0]))
 
 
 @dispatched
@@ -65,15 +76,11 @@ def nearest(rows: Array, centers: Array, origin: Array) -> tuple[Array, Array]:
         \|c - o\|^2 - 2 (x - o) . (c - o).
     """
     xp = namespace_of(rows)
-    s, k, f = centers.shape
-    rows, centers, origin = _moved(rows, centers, origin)
-    away = xp.reshape(centers, (s * k, f)) - origin
-    offset = xp.vecdot(away, away) + 2 * xp.matmul(away, origin)
     # rows along the last axis, and a running minimum: an argmin over a few neighbours is slow
-    relative = xp.reshape(offset[:, None] - 2 * xp.matmul(away, rows.T), (s, k, rows.shape[0]))
+    relative = relative_squares(*moved(rows, centers, origin))
     least = relative[:, 0, :]
     labels = xp.zeros_like(least, dtype=xp.int32)
-    for j in range(1, k):
+    for j in range(1, centers.shape[1]):
         closer = relative[:, j, :] < least
         labels = xp.where(closer, xp.asarray(j, dtype=xp.int32, device=device_of(rows)), labels)
         least = xp.where(closer, relative[:, j, :], least)
@@ -98,7 +105,7 @@ def assign(rows: Array, centers: Array, origin: Array, norms: Array) -> Assignme
     """
     xp = namespace_of(rows)
     s, k, f = centers.shape
-    near, centers, zero = _moved(rows, centers, origin)
+    near, centers, zero = moved(rows, centers, origin)
     labels, relative = nearest(near, centers, zero)
     squared = xp.clip(relative + norms[:, None], 0, None)
     numbers = xp.arange(k, dtype=labels.dtype, device=device_of(rows))
@@ -142,14 +149,18 @@ def moved_centers(seen: Assignment) -> Array:
 
 
 def lloyd(
-    step: Callable[[Array], Assignment], centers: list[Array], *, max_iter: int, tolerance: float
+    step: Callable[[Array, list[int]], Array],
+    centers: list[Array],
+    *,
+    max_iter: int,
+    tolerance: float,
 ) -> tuple[list[Array], int]:
     """Move centres until they rest, for several starts at once.
 
     Parameters
     ----------
     step : callable
-        centres (s, k, f) -> `Assignment` of the whole table.
+        Centres (s, k, f) and which starts they are of -> `moved_centers` of the whole table.
     centers : list of array
         The starts, each (k, f), float64.
     max_iter : int
@@ -165,7 +176,7 @@ def lloyd(
     xp = namespace_of(centers[0])
     centers, moving, n_iter = list(centers), list(range(len(centers))), 0
     while moving and n_iter < max_iter:
-        new = moved_centers(step(xp.stack([centers[i] for i in moving])))
+        new = step(xp.stack([centers[i] for i in moving]), moving)
         shifts = [float(xp.sum((new[j, ...] - centers[i]) ** 2)) for j, i in enumerate(moving)]
         for j, i in enumerate(moving):
             centers[i] = new[j, ...]
@@ -251,7 +262,7 @@ def kmeans(
     origin = xp.astype(xp.mean(rows, axis=0), rows.dtype)
     norms = squared_norms(rows, origin)
     found, _ = lloyd(
-        lambda c: assign(rows, xp.astype(c, rows.dtype), origin, norms),
+        lambda c, _: moved_centers(assign(rows, xp.astype(c, rows.dtype), origin, norms)),
         [xp.astype(centers, xp.float64)],
         max_iter=max_iter,
         tolerance=tolerance,
