@@ -183,6 +183,7 @@ class TestTable:
         }
         assert taken[Backend.NUMPY] == {
             "unmix.host.windows:sliding_windows",
+            "unmix.host.spectra:window_fft_compiled",
             "unmix.host.spectra:window_fft",
         }
         assert all(target.endswith("_torch") for target in taken[Backend.TORCH])

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import config
@@ -21,6 +20,7 @@ from ._errors import BackendError
 from ._sources import empty_like
 from ._tiles import read_rows, write_rows
 from ._typing import Array, HostArray, Slices
+from .host._blas import one_thread
 
 if TYPE_CHECKING:
     from ._samples import Samples
@@ -161,17 +161,7 @@ def map_rows(
 
 def single_threaded(samples: Samples) -> AbstractContextManager[Any]:
     """Give each tile one BLAS thread: two tiles side by side beat one with two threads."""
-    if not is_numpy(samples.xp):
-        return nullcontext()
-    controller: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return controller
-
-
-@cache
-def _controller() -> Any:
-    from threadpoolctl import ThreadpoolController  # scans all loaded libraries: some milliseconds
-
-    return ThreadpoolController()
+    return one_thread() if is_numpy(samples.xp) else nullcontext()
 
 
 def with_progress(parts: Iterable[Any], total: int, label: str | None) -> Iterable[Any]:
