@@ -46,7 +46,12 @@ FLOORS: list[set[str]] = [
 TOGETHER = next(names for names in FLOORS if "_samples" in names)
 """`Samples` and what it is made of is one package in all but its folder."""
 
-LIBRARIES = {"_arrays": {"array_api_compat"}, "cuda": {"cupy"}, "cli": {"click"}}
+LIBRARIES = {
+    "_arrays": {"array_api_compat"},
+    "host": {"numba"},  # in modules that are imported when a route runs
+    "cuda": {"cupy"},
+    "cli": {"click"},
+}
 """What a module may import at its top beside the standard library and NumPy."""
 
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import unmix as um
 from unmix import _tiles, config
 from unmix._executors import threads, work
+from unmix.host import _blas
 
 host = Backend.numpy
 
@@ -419,11 +420,9 @@ class TestReadingAhead:
 class TestBlasThreads:
     def test_are_limited_until_the_last_pass_ends(self):
         def blas():
-            return {
-                i["num_threads"] for i in threads._controller().info() if i["user_api"] == "blas"
-            }
+            return {i["num_threads"] for i in _blas._controller().info() if i["user_api"] == "blas"}
 
-        before, limit = blas(), threads.one_blas_thread()
+        before, limit = blas(), _blas.one_blas_thread()
         with limit:
             with limit:
                 assert blas() == {1}

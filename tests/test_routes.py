@@ -242,6 +242,7 @@ class TestTable:
             "unmix.host.abundances:active_set",
             "unmix.host.simplex:largest_forms",
             "unmix.host.windows:sliding_windows",
+            "unmix.host.spectra:window_fft_compiled",
             "unmix.host.spectra:window_fft",
             *(
                 f"unmix.host.{module}:{op}"

@@ -23,6 +23,8 @@ MOST_SHARED = 227 * 1024
 """The most that it may ask for on any device."""
 MOST_VECTORS = 32
 """Vectors that spectra are projected on in the kernel that computes them."""
+LARGEST_FACTOR = 13
+"""The largest factor of the height of a window that numba's loops are written for."""
 MOST_DIRECTIONS = 64
 """Columns of a sketch."""
 
@@ -136,6 +138,31 @@ def spectra(
     return _too_much(
         image, fft_shared((n_y, n_x), n_x // 2 + 1 if columns is None else len(columns))
     )
+
+
+def compiled_spectra(
+    _: Array,
+    *__: Any,
+    window: int | tuple[int, int] | None = None,
+    fft_shape: tuple[int, int] | None = None,
+    **___: Any,
+) -> str | None:
+    """Decline where there is no compiler, and transforms that do not split into short ones."""
+    if find_spec("numba") is None:
+        return "its kernel is compiled by numba, which is not installed: pip install 'unmix[cpu]'"
+    if window is None:
+        return None
+    n = pair(window if fft_shape is None else fft_shape)[0]
+    rest = n
+    for r in range(2, LARGEST_FACTOR + 1):
+        while rest > 1 and rest % r == 0:
+            rest //= r
+    if rest > 1:
+        return (
+            f"its kernel splits transforms into those of up to {LARGEST_FACTOR} rows, and "
+            f"{n} = {n // rest} x {rest}"
+        )
+    return None
 
 
 def _too_much(array: Array, needed: int) -> str | None:

@@ -64,8 +64,8 @@ def explain(op: str, *arrays: Array, **options: Any) -> list[tuple[str, str]]:
     --------
     >>> import numpy as np
     >>> import unmix as um
-    >>> um.explain("window_fft", np.ones((64, 64)))[-1]
-    ('unmix.host.spectra:window_fft', 'runs')
+    >>> um.explain("sliding_windows", np.ones((64, 64)))[-1]
+    ('unmix.host.windows:sliding_windows', 'runs')
     """
     if op not in OPERATIONS:
         raise ParameterError(

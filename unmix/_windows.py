@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import ops
-from ._arrays import as_float, from_host, namespace_of
+from ._arrays import as_float, from_host, is_numpy, namespace_of
 from ._sources import Source, flat_rows
 from ._typing import Array, Chunks, HostArray, Slices
 from .layout import HalfPlane, WindowGrid
@@ -141,7 +141,6 @@ class SpectrumSource:
     taper: str
     output: ops.Output
     impl: str | None
-    chunks: Chunks | None = None
 
     @property
     def like(self) -> Array:
@@ -153,11 +152,22 @@ class SpectrumSource:
 
     @property
     def bytes_per_sample(self) -> int:
+        if is_numpy(namespace_of(self.like)) and self.impl != "generic":
+            return 0  # blocks in cache, and what is written
         # a tapered copy, the complex spectrum and what is written
         entries = int(np.prod(self.pixels.window)) + int(np.prod(self.plane.fft_shape))
         return (
             2 * entries * (4 if str(as_float(self.pixels.source.like).dtype).endswith("32") else 8)
         )
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Tall tiles: what windows share is transformed once in each."""
+        if isinstance(self.pixels, WindowStack):
+            return None
+        grid = self.pixels.grid
+        tall = 2 * grid.window[0] // grid.step[0]
+        return (*(1 for _ in self.pixels.shape[:-2]), max(1, tall), 1)
 
     def read(self, where: Slices, kept: HostArray | None) -> Array:
         image, step, kept = self.pixels.cut(where, kept)

@@ -22,6 +22,7 @@ ROUTES |= {
         Route("unmix.cuda.windows:sliding_windows", is_cupy, never),
     ],
     "window_fft": [
+        Route("unmix.host.spectra:window_fft_compiled", is_numpy, _declines.compiled_spectra),
         Route("unmix.host.spectra:window_fft", is_numpy, never),
         Route("unmix.cuda.spectra:window_fft", is_cupy, _declines.spectra),
         Route("unmix.cuda.spectra:window_fft_any", is_cupy, never),

@@ -20,7 +20,8 @@ from .. import config
 from .._sources import ArraySource, Given, empty_like
 from .._tiles import Tile, as_block, write_rows
 from .._typing import Array, Slices
-from .threads import one_blas_thread, single_threaded
+from ..host._blas import one_blas_thread
+from .threads import single_threaded
 from .work import Asked, Found, PerSample, Work, asked_of_leaf, progress, reduce_tree
 
 if TYPE_CHECKING:

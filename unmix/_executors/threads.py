@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .. import config
 from .._arrays import is_numpy
 from .._sources import ArraySource, Source
 from .._typing import Slices
+from ..host._blas import one_blas_thread
 from .work import Work, asked_of_leaf, moved_on, progress, reduce_tree
 
 if TYPE_CHECKING:
@@ -84,36 +84,3 @@ def in_order(
 def single_threaded(samples: Samples) -> AbstractContextManager[Any]:
     """Give each tile one BLAS thread: two tiles side by side beat one with two threads."""
     return one_blas_thread() if is_numpy(samples.xp) else nullcontext()
-
-
-class _OneBlasThread:
-    """Limits BLAS for as long as somebody is inside: passes of several threads may overlap."""
-
-    def __init__(self) -> None:
-        self._lock, self._inside = threading.Lock(), 0
-        self._limit: Any = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._limit = _controller().limit(limits=1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._limit.restore_original_limits()
-
-
-@cache
-def one_blas_thread() -> _OneBlasThread:
-    """Return what limits BLAS to one thread in this process."""
-    return _OneBlasThread()
-
-
-@cache
-def _controller() -> Any:
-    from threadpoolctl import ThreadpoolController  # scans all loaded libraries: some milliseconds
-
-    return ThreadpoolController()

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import config, ops
 from .._arrays import device_of, from_host, namespace_of
+from .._executors.work import leaf_of
 from .._fold import fold
 from .._samples import Samples
 from .._sources import empty_like
@@ -169,7 +170,7 @@ def few_samples(samples: Samples, least: int) -> Samples | None:
     """
     shape, mask = samples.layout.map_shape, samples.layout.mask
     chosen = np.zeros(shape, bool)
-    if samples.source.chunks is not None:
+    if leaf_of(samples.source).chunks is not None:
         for where in samples.plan()[SHARE // 2 :: SHARE]:
             chosen[where] = True
         both = chosen if mask is None else chosen & mask

@@ -92,7 +92,8 @@ def window_fft(
     like = pixels.source.like
     if impl is not None:  # one window now, not an error at the first tile
         one = empty_like(like, window, 0, like.dtype)
-        ops.window_fft(one, window, 1, taper=taper, output=output, impl=impl)
+        options = {"taper": taper, "output": output, "fft_shape": fft_shape}
+        ops.window_fft(one, window, 1, impl=impl, **options)
     win_y, win_x = layout.descriptor_axes
     units = f"1/{win_y.units}" if win_y.units else ""
     plane = HalfPlane.of(fft_shape, (win_y.spacing, win_x.spacing), units, k_max)
