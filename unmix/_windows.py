@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import ops
-from ._arrays import as_float, from_host, is_numpy, namespace_of
+from ._arrays import as_float, from_host, namespace_of
 from ._sources import Source, flat_rows
 from ._typing import Array, Chunks, HostArray, Slices
 from .layout import HalfPlane, WindowGrid
@@ -152,8 +152,6 @@ class SpectrumSource:
 
     @property
     def bytes_per_sample(self) -> int:
-        if is_numpy(namespace_of(self.like)) and self.impl != "generic":
-            return 0  # blocks in cache, and what is written
         # a tapered copy, the complex spectrum and what is written
         entries = int(np.prod(self.pixels.window)) + int(np.prod(self.plane.fft_shape))
         return (

@@ -51,19 +51,15 @@ class Products:
         self.even = (job.taper[0][rows] * np.cos(angles)).astype(job.dtype)
         self.odd = (job.taper[0][rows] * np.sin(angles)).astype(job.dtype)
         self.runs = runs(job.rows, numbers, n)
-        # a cosine sum has few lines unless it is padded
-        lines = np.flatnonzero(np.abs(job.flat) > 1e-13 * job.window[1])
-        flat = job.flat[: lines.max(initial=-1) + 1]
-        self.flat = np.stack([flat.real, flat.imag])[:, None].astype(job.dtype)
 
     def __call__(self, spectra: RowSpectra, out: HostArray, block: Block) -> None:
         """Transform the columns of a block into their place."""
-        lines = self.flat.shape[-1]
+        lines = self.job.flat.shape[1]
         for y, windows in enumerate(out[block].swapaxes(0, 1)):
             planes, means = spectra.window(y, self.job)
             even, odd = self._fold(planes)
             for part, mean in zip((even, odd), self._fold(means), strict=True):
-                part[..., :lines] += mean[:, None, :, None] * self.flat
+                part[..., :lines] += mean[:, None, :, None] * self.job.flat[:, None]
             cosines = self.even @ even.reshape(len(even), -1)
             sines = self.odd @ odd.reshape(len(odd), -1)
             shape = (-1, 2, *windows.shape[:2], windows.shape[-1])
@@ -135,9 +131,9 @@ class Transforms:
         job = self.job
         for y, windows in enumerate(out[block].swapaxes(0, 1)):
             planes, means = spectra.window(y, job)
-            tapered = (means[..., None] * job.flat).astype(np.result_type(job.dtype, np.complex64))
-            tapered.real += planes[:, 0]
-            tapered.imag += planes[:, 1]
+            tapered = np.empty(planes[:, 0].shape, np.result_type(job.dtype, np.complex64))
+            tapered.real, tapered.imag = planes[:, 0], planes[:, 1]
+            tapered[..., : job.flat.shape[1]] += means[..., None] * (job.flat[0] + 1j * job.flat[1])
             tapered *= job.taper[0][:, None, None]
             spectrum = fft(tapered, n=job.fft_shape[0], axis=0, overwrite_x=True)[job.rows]
             rows = modulus(spectrum, job.output).reshape(-1, *windows.shape[:2], windows.shape[-1])

@@ -12,7 +12,7 @@ from .._typing import HostArray
 from ._row_spectra import Block, Job, RowSpectra
 
 KINDS = {"amplitude": 0, "power": 1, "complex": 2}
-SIDE_BY_SIDE = 32
+SIDE_BY_SIDE = 128
 """Columns that are transformed together, unless one window has more: they stay in cache."""
 
 compiled: Callable[[Any], Any] = numba.njit(
@@ -55,7 +55,7 @@ class Transforms:
         self.task = Task(
             step=job.step[0],
             taper=job.taper[0],
-            flat=np.stack([job.flat.real, job.flat.imag]).astype(job.dtype),
+            flat=job.flat,
             radices=np.array(factors(n), dtype=np.int64),
             turn=np.stack([turn.real, turn.imag]).astype(job.dtype),
             rows=job.rows.astype(np.int64),
@@ -68,71 +68,80 @@ class Transforms:
         grid = (*out.shape[1:3], block[1].stop - block[1].start, block[2].stop - block[2].start)
         first = (block[0].start, block[1].start, block[2].start)
         places = real.reshape(-1, *real.shape[3:])
-        transform_block(spectra.planes, spectra.means, self.task, grid, first, places)
+        planes = spectra.planes.reshape(*spectra.planes.shape[:2], -1)
+        transform_block(planes, spectra.means, self.task, grid, first, places)
 
 
 @compiled
 def load(planes, means, y, x, few, taper, flat, out):  # type: ignore[no-untyped-def]
     """Gather the rows of some windows, less their means, under the taper along y."""
-    columns, w = planes.shape[3], len(taper)
+    columns, w, lines = planes.shape[2] // means.shape[1], len(taper), flat.shape[1]
     width = few * columns
+    for j in range(w):
+        for part in range(2):
+            row = planes[y + j, part][x * columns : x * columns + width]
+            to = out[part][j * width : (j + 1) * width]
+            for q in range(width):
+                to[q] = taper[j] * row[q]
     for i in range(few):
         mean = 0.0
         for j in range(w):
             mean += means[y + j, x + i]
         mean /= w
         for j in range(w):
-            rest = planes.dtype.type(taper[j] * (means[y + j, x + i] - mean))
+            rest = taper.dtype.type(taper[j] * (means[y + j, x + i] - mean))
             for part in range(2):
-                row = planes[y + j, part, x + i]
-                to = out[part, j * width + i * columns : j * width + (i + 1) * columns]
-                for k in range(columns):
-                    to[k] = taper[j] * row[k] + rest * flat[part, k]
+                for k in range(lines):
+                    out[part, j * width + i * columns + k] += rest * flat[part, k]
     out[:, w * width :] = 0
 
 
 @compiled
-def pass_4(a, b, n, stride, turn):  # type: ignore[no-untyped-def]
-    """Split transforms of length ``n`` in four, for ``stride`` numbers side by side (Stockham)."""
-    m, unit = n // 4, turn.shape[1] // n
-    size = n * stride
-    ar, ai = a[0][:size].reshape(4, m, stride), a[1][:size].reshape(4, m, stride)
-    br, bi = b[0][:size].reshape(m, 4, stride), b[1][:size].reshape(m, 4, stride)
-    for p in range(m):
+def pass_4(a, b, n, s, turn):  # type: ignore[no-untyped-def]
+    """Split transforms of length ``n`` in four, for ``s`` numbers side by side (Stockham)."""
+    t, unit = n // 4 * s, turn.shape[1] // n
+    xr, xi, yr, yi = a[0], a[1], b[0], b[1]
+    for p in range(n // 4):
         u1, v1 = turn[0, p * unit], turn[1, p * unit]
         u2, v2 = turn[0, 2 * p * unit], turn[1, 2 * p * unit]
         u3, v3 = turn[0, 3 * p * unit], turn[1, 3 * p * unit]
-        for q in range(stride):
-            even_r, even_i = ar[0, p, q] + ar[2, p, q], ai[0, p, q] + ai[2, p, q]
-            less_r, less_i = ar[0, p, q] - ar[2, p, q], ai[0, p, q] - ai[2, p, q]
-            odd_r, odd_i = ar[1, p, q] + ar[3, p, q], ai[1, p, q] + ai[3, p, q]
-            turn_r, turn_i = ai[1, p, q] - ai[3, p, q], ar[3, p, q] - ar[1, p, q]
-            br[p, 0, q], bi[p, 0, q] = even_r + odd_r, even_i + odd_i
-            r, i = less_r + turn_r, less_i + turn_i
-            br[p, 1, q], bi[p, 1, q] = u1 * r - v1 * i, v1 * r + u1 * i
-            r, i = even_r - odd_r, even_i - odd_i
-            br[p, 2, q], bi[p, 2, q] = u2 * r - v2 * i, v2 * r + u2 * i
-            r, i = less_r - turn_r, less_i - turn_i
-            br[p, 3, q], bi[p, 3, q] = u3 * r - v3 * i, v3 * r + u3 * i
+        i, o = p * s, 4 * p * s
+        a0r, a0i = xr[i : i + s], xi[i : i + s]
+        a1r, a1i = xr[i + t : i + t + s], xi[i + t : i + t + s]
+        a2r, a2i = xr[i + 2 * t : i + 2 * t + s], xi[i + 2 * t : i + 2 * t + s]
+        a3r, a3i = xr[i + 3 * t : i + 3 * t + s], xi[i + 3 * t : i + 3 * t + s]
+        br, bi = yr[o : o + 4 * s], yi[o : o + 4 * s]
+        for q in range(s):
+            even_r, even_i = a0r[q] + a2r[q], a0i[q] + a2i[q]
+            less_r, less_i = a0r[q] - a2r[q], a0i[q] - a2i[q]
+            odd_r, odd_i = a1r[q] + a3r[q], a1i[q] + a3i[q]
+            turn_r, turn_i = a1i[q] - a3i[q], a3r[q] - a1r[q]
+            br[q], bi[q] = even_r + odd_r, even_i + odd_i
+            zr, zi = less_r + turn_r, less_i + turn_i
+            br[q + s], bi[q + s] = u1 * zr - v1 * zi, v1 * zr + u1 * zi
+            zr, zi = even_r - odd_r, even_i - odd_i
+            br[q + 2 * s], bi[q + 2 * s] = u2 * zr - v2 * zi, v2 * zr + u2 * zi
+            zr, zi = less_r - turn_r, less_i - turn_i
+            br[q + 3 * s], bi[q + 3 * s] = u3 * zr - v3 * zi, v3 * zr + u3 * zi
 
 
 @compiled
-def pass_any(a, b, radix, n, stride, turn):  # type: ignore[no-untyped-def]
+def pass_any(a, b, radix, n, s, turn):  # type: ignore[no-untyped-def]
     """Split transforms of length ``n`` in ``radix``, by the definition of the transform."""
     m, unit = n // radix, turn.shape[1] // n
-    size = n * stride
-    ar, ai = a[0][:size].reshape(radix, m, stride), a[1][:size].reshape(radix, m, stride)
-    br, bi = b[0][:size].reshape(m, radix, stride), b[1][:size].reshape(m, radix, stride)
+    xr, xi, yr, yi = a[0], a[1], b[0], b[1]
     for p in range(m):
         for j in range(radix):
-            to_r, to_i = br[p, j], bi[p, j]
-            to_r[:], to_i[:] = 0, 0
+            o = (radix * p + j) * s
+            br, bi = yr[o : o + s], yi[o : o + s]
+            br[:], bi[:] = 0, 0
             for k in range(radix):
-                at = j * (p + k * m) * unit % turn.shape[1]
+                i, at = (p + k * m) * s, j * (p + k * m) * unit % turn.shape[1]
+                ar, ai = xr[i : i + s], xi[i : i + s]
                 u, v = turn[0, at], turn[1, at]
-                for q in range(stride):
-                    to_r[q] += u * ar[k, p, q] - v * ai[k, p, q]
-                    to_i[q] += v * ar[k, p, q] + u * ai[k, p, q]
+                for q in range(s):
+                    br[q] += u * ar[q] - v * ai[q]
+                    bi[q] += v * ar[q] + u * ai[q]
 
 
 @compiled
@@ -157,7 +166,8 @@ def store(a, at, width, columns, rows, kind, window):  # type: ignore[no-untyped
 @compiled
 def transform_block(planes, means, task, grid, first, out):  # type: ignore[no-untyped-def]
     """Transform all windows of a block, a few side by side."""
-    across, columns = planes.shape[2:]
+    across = means.shape[1]
+    columns = planes.shape[2] // across
     n, most = task.turn.shape[1], max(1, SIDE_BY_SIDE // columns)
     one = np.empty((2, n * most * columns), planes.dtype)
     other = np.empty_like(one)

@@ -31,7 +31,9 @@ class Job(NamedTuple):
     taper: tuple[HostArray, HostArray]
     """Along y, with the scale of a unitary transform, and along x."""
     flat: HostArray
-    """Transform of the taper along x, complex, shape (columns,): a row of ones becomes this."""
+    """What a row of ones becomes under the taper along x: real and imaginary part, shape (2, lines)
+
+    up to the last column that is not zero: a cosine sum has few lines, unless it is padded."""
     rows: HostArray
     columns: HostArray
     output: Output
@@ -86,12 +88,14 @@ def plan_job(
     w_y, w_x = (taper_weights(taper, n) for n in pair(window))
     modulus(np.zeros(1, complex), output)  # raises where there is no such output
     columns = np.arange(n_x // 2 + 1) if columns is None else columns
+    flat = np.fft.rfft(w_x, n=n_x)[columns]
+    flat = flat[: np.flatnonzero(np.abs(flat) > 1e-13 * n_x).max(initial=-1) + 1]
     return Job(
         window=pair(window),
         step=pair(step),
         fft_shape=(n_y, n_x),
         taper=((w_y / np.sqrt(n_y * n_x)).astype(dtype), w_x.astype(dtype)),
-        flat=np.fft.rfft(w_x, n=n_x)[columns],
+        flat=np.stack([flat.real, flat.imag]).astype(dtype),
         rows=np.arange(n_y) if rows is None else rows,
         columns=columns,
         output=output,
