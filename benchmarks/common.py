@@ -47,6 +47,27 @@ def on_faces(n: int, p: int, f: int) -> tuple[Host, Host]:
     return table, endmembers
 
 
+@cache
+def scan(scan_size: int, detector_size: int) -> Host:
+    """Return counts of a 4D-STEM scan of four patterns, uint16."""
+    rng = np.random.default_rng(0)
+    n, d = scan_size, detector_size
+    y, x = np.mgrid[:d, :d] / d
+    spots = rng.uniform(0.15, 0.85, (4, 12, 2))
+    away = (y - spots[..., :1, None]) ** 2 + (x - spots[..., 1:, None]) ** 2
+    patterns = 0.5 + 20 * np.exp(-away / 2e-3).sum(axis=1)
+    s, t = np.mgrid[:n, :n] / n
+    corners = np.array([(0.2, 0.2), (0.2, 0.8), (0.8, 0.3), (0.7, 0.8)])
+    parts = np.exp(
+        -((s[..., None] - corners[:, 0]) ** 2 + (t[..., None] - corners[:, 1]) ** 2) / 0.1
+    )
+    parts /= parts.sum(axis=-1, keepdims=True)
+    out = np.empty((n, n, d, d), np.uint16)
+    for row, part in zip(out, parts, strict=True):
+        row[...] = rng.poisson(np.tensordot(part, patterns, 1))
+    return out
+
+
 def spectra_by_rows(pixels: Host, window: int, step: int) -> Host:
     """Return the peer of `window_fft`: SciPy's rfft2 over one row of windows at a time."""
     from scipy.fft import rfft2

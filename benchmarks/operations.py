@@ -8,13 +8,22 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from scipy.optimize import nnls
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 import unmix as um
 
-from .common import image, mixtures, on_faces, spectra_by_rows, spectra_one_by_one, table
+from .common import (
+    image,
+    mixtures,
+    on_faces,
+    scan,
+    spectra_by_rows,
+    spectra_one_by_one,
+    table,
+)
 
 
 class WindowFFT:
@@ -53,7 +62,13 @@ class WindowFFT:
 class PrincipalComponents:
     """Sixteen components of a table of spectra."""
 
-    params: ClassVar[list[str]] = ["unmix", "scikit-learn randomized", "scikit-learn covariance"]
+    params: ClassVar[list[str]] = [
+        "unmix",
+        "scikit-learn randomized",
+        "scikit-learn covariance",
+        "torch, 2 iterations",
+        "torch, 7 iterations",
+    ]
     param_names = ("side",)
 
     def setup(self, side: str) -> None:
@@ -64,6 +79,8 @@ class PrincipalComponents:
             um.pca(self.table, 16)
         elif side == "scikit-learn randomized":
             PCA(16, svd_solver="randomized", random_state=0).fit_transform(self.table)
+        elif side.startswith("torch"):
+            torch.pca_lowrank(torch.from_numpy(self.table), 26, niter=int(side.split()[1]))
         else:
             PCA(16, svd_solver="covariance_eigh").fit_transform(self.table)
 
@@ -72,6 +89,55 @@ class PrincipalComponents:
 
     def peakmem_fit(self, side: str) -> None:
         self.run(side)
+
+
+class ScanPrincipalComponents:
+    """Eight components of a 4D-STEM scan, whole counts as they come or converted before."""
+
+    params: ClassVar[list[list[Any]]] = [
+        ["unmix", "unmix, poisson", "torch"],
+        ["uint16", "float32"],
+    ]
+    param_names = ("side", "counts")
+
+    def setup(self, side: str, counts: str) -> None:
+        if (side, counts) == ("torch", "uint16"):
+            raise NotImplementedError  # it decomposes floats alone
+        self.data = scan(64, 128).astype(counts, copy=False)
+
+    def run(self, side: str) -> None:
+        if side == "torch":
+            torch.pca_lowrank(torch.from_numpy(self.data.reshape(64 * 64, -1)), 18, niter=2)
+        else:
+            noise = "poisson" if side.endswith("poisson") else None
+            um.pca(um.samples(self.data, 2), 8, noise=noise, loss=1e-3)
+
+    def time_fit(self, side: str, counts: str) -> None:
+        self.run(side)
+
+    def peakmem_fit(self, side: str, counts: str) -> None:
+        self.run(side)
+
+
+class ImagePrincipalComponents:
+    """Sixteen components of the spectra of an image, kept in memory or made in every pass."""
+
+    params: ClassVar[list[list[Any]]] = [["default budget", "128 MiB"], [1e-3, 1e-6]]
+    param_names = ("memory", "loss")
+
+    def setup(self, memory: str, loss: float) -> None:
+        self.image = image(1024)
+
+    def run(self, memory: str, loss: float) -> None:
+        samples = um.window_fft(um.sliding_windows(self.image, 64, 8))
+        with um.config.memory_budget((128 << 20) if memory == "128 MiB" else (2 << 30)):
+            um.pca(samples, 16, loss=loss)
+
+    def time_fit(self, memory: str, loss: float) -> None:
+        self.run(memory, loss)
+
+    def peakmem_fit(self, memory: str, loss: float) -> None:
+        self.run(memory, loss)
 
 
 class KMeansClusters:

@@ -198,9 +198,7 @@ def projected(
     return _too_much(image, project_block((n_y, n_x), n_rows, n_columns, 0).shared)
 
 
-def counted(
-    rows: Array, *_: Any, q: Array | None = None, weights: Array | None = None, **__: Any
-) -> str | None:
+def counted(rows: Array, *_: Any, q: Array | None = None, **__: Any) -> str | None:
     """Decline tables and numbers of directions that the sketch kernels are not written for."""
     name = str(rows.dtype).removeprefix("torch.")
     if name not in ("uint8", "uint16", "float32"):
@@ -213,8 +211,6 @@ def counted(
             f"its kernels take 1 to {MOST_DIRECTIONS} directions at once, and there are "
             f"{q.shape[1]}"
         )
-    if weights is not None:
-        return "its kernels count all samples alike, and these have weights"
     return _unfit(rows)
 
 

@@ -25,7 +25,7 @@ def counts(n, f, dtype, seed, offset=0):
     return (np.random.default_rng(seed).poisson(20, (n, f)) + offset).astype(dtype)
 
 
-def sketched(kernels, rows, q, center, scale=None, layout=None):
+def sketched(kernels, rows, q, center, scale=None, layout=None, weights=None):
     xp = kernels.xp
     if layout is None:
         rows = xp.asarray(rows)
@@ -34,7 +34,8 @@ def sketched(kernels, rows, q, center, scale=None, layout=None):
     else:  # what lies around a block cannot be NaN
         rows = laid_out(xp, rows.astype(np.float32), layout).astype(rows.dtype, order="K")
     scale = None if scale is None else xp.asarray(scale)
-    seen = svd.sketch_part(kernels, rows, xp.asarray(q), xp.asarray(center), scale)
+    weights = None if weights is None else xp.asarray(weights)
+    seen = svd.sketch_part(kernels, rows, xp.asarray(q), xp.asarray(center), scale, weights)
     assert isinstance(seen, um.ops.Sketch)
     parts = um.ops.Sketch(seen.n, *map(on_host, seen[1:]))
     assert parts.total.dtype == parts.product.dtype == np.float64
@@ -90,10 +91,10 @@ def test_is_exact_on_small_integers(kernels, n, f, width, dtype, seed):
     draw = np.random.default_rng(seed)
     rows = draw.integers(0, 5, (n, f)).astype(dtype)
     q, center = draw.integers(-1, 2, (f, width)).astype(float), draw.integers(0, 5, f).astype(float)
-    scale = 2.0 ** draw.integers(-1, 2, f)
-    for given_scale in (None, scale):
-        ours = sketched(kernels, rows, q, center, given_scale)
-        theirs = um.ops.sketch(rows.astype(float), q, center, given_scale, impl="generic")
+    scale, weights = 2.0 ** draw.integers(-1, 2, f), draw.integers(0, 3, n).astype(float)
+    for options in ((None, None), (scale, None), (scale, weights)):
+        ours = sketched(kernels, rows, q, center, options[0], weights=options[1])
+        theirs = um.ops.sketch(rows.astype(float), q, center, *options, impl="generic")
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(a, b)
 

@@ -21,7 +21,13 @@ MOST_DEFECT = 0.1
 """A basis is orthonormal to rounding after a second pass if it was to this after the first."""
 
 
-def sketch(rows: Array, q: Array, center: Array, scale: Array | None = None) -> Sketch:
+def sketch(
+    rows: Array,
+    q: Array,
+    center: Array,
+    scale: Array | None = None,
+    weights: Array | None = None,
+) -> Sketch:
     """One part of a product with the scatter matrix of CuPy rows; see `unmix.ops.sketch`.
 
     Rows of uint8, uint16 or float32 with any steps but negative ones, converted and centred as they
@@ -30,16 +36,24 @@ def sketch(rows: Array, q: Array, center: Array, scale: Array | None = None) -> 
     products in float64 of at most 64 MiB, or of the size of one.
     """
     with kernels_for(rows) as kernels:
-        return sketch_part(kernels, rows, q, center, scale)
+        return sketch_part(kernels, rows, q, center, scale, weights)
 
 
-def sketch_torch(rows: Array, q: Array, center: Array, scale: Array | None = None) -> Sketch:
+def sketch_torch(
+    rows: Array,
+    q: Array,
+    center: Array,
+    scale: Array | None = None,
+    weights: Array | None = None,
+) -> Sketch:
     """One part of a product with the scatter matrix of a CUDA tensor; see `sketch`."""
+    given = {"scale": scale, "weights": weights}
+    names = [name for name, values in given.items() if values is not None]
 
-    def launch(rows: Array, q: Array, center: Array, *scale: Array) -> tuple[Array, ...]:
-        return sketch(rows, q, center, *scale)[1:]
+    def launch(rows: Array, q: Array, center: Array, *rest: Array) -> tuple[Array, ...]:
+        return sketch(rows, q, center, **dict(zip(names, rest, strict=True)))[1:]
 
-    sums = on_torch(launch, rows, q, center, *(() if scale is None else (scale,)))
+    sums = on_torch(launch, rows, q, center, *(given[name] for name in names))
     return Sketch(rows.shape[0], *sums)
 
 
@@ -53,7 +67,12 @@ def orthonormal(block: Array) -> Array:
 
 
 def sketch_part(
-    kernels: Kernels, rows: Array, q: Array, center: Array, scale: Array | None = None
+    kernels: Kernels,
+    rows: Array,
+    q: Array,
+    center: Array,
+    scale: Array | None = None,
+    weights: Array | None = None,
 ) -> Sketch:
     """Sum about the centre rounded to float32, then move the sums to the exact one."""
     xp = kernels.xp
@@ -67,16 +86,14 @@ def sketch_part(
     args = (flat, n, f, *steps, factors, about)
     name = f"<{ROW_TYPES[rows.dtype.name]}, {width}>"
     y = _y(kernels, name, args, directions)
-    product, sums = _sums(kernels, name, args, y)
 
     center = center.astype(np.float64)
-    used = directions[:, :number].astype(np.float64)
     shift = about.astype(np.float64) - center  # x - center = (x - about) + shift
-    total = sums + n * shift
-    product = product[:, :number] + shift[:, None] * xp.matmul(total, used)
-    moved = xp.matmul(shift, used)
-    product += sums[:, None] * moved
-    return Sketch(n, total, product, y[:, :number] + moved.astype(np.float32))
+    y = y + xp.matmul(shift, directions.astype(np.float64)).astype(np.float32)
+    counted = y if weights is None else y * _float32(xp, weights)[:, None]
+    product, sums = _sums(kernels, name, args, counted)
+    product += shift[:, None] * xp.sum(counted, axis=0, dtype=np.float64)
+    return Sketch(n, sums + n * shift, product[:, :number], y[:, :number])
 
 
 def _float32(xp: Any, values: Array) -> Array:

@@ -25,6 +25,9 @@ SUBSET_LOSS = 1e-3
 RANDOM = 2
 """Directions of the start that are random: they find what the few samples do not show."""
 
+IN_CACHE = 1 << 17
+"""Values that are centred in one go where a centred copy is needed."""
+
 Part = tuple[ops.Sketch, float]
 
 
@@ -57,8 +60,10 @@ class Passes:
         update = partial(
             _sketched, scaling=self.scaling, count=self.squares is None, keep=out is not None
         )
+        # in the type of the rows once, and not for every tile
+        state = namespace_of(q).astype(q, self.samples.dtype), center
         (seen, squares), _ = fold(
-            self.samples, update, _merged, state=(q, center), out=out, label="sketch"
+            self.samples, update, _merged, state=state, out=out, label="sketch"
         )
         if self.squares is None:
             self.squares = squares, center
@@ -124,15 +129,26 @@ def _squares(
     rows: Array, center: Array, scale: Array | None = None, weights: Array | None = None
 ) -> float:
     """Sum of squares about a centre: sums about zero would cancel."""
-    xp = namespace_of(rows)
-    rows = rows if scale is None else rows * xp.astype(scale, rows.dtype)
-    squares = ops.squared_norms(rows, xp.astype(center, rows.dtype))
-    squares = squares if weights is None else squares * weights
-    return float(xp.sum(squares, dtype=xp.float64))
+    xp, (n, f) = namespace_of(rows), rows.shape
+    origin, total = xp.astype(center, rows.dtype), 0.0
+    step = max(1, IN_CACHE // f)
+    for i in range(0, n, step):
+        stop = min(i + step, n)
+        part = rows[i:stop, :]
+        if scale is not None:
+            part = part * xp.astype(scale, rows.dtype)
+        squares = ops.squared_norms(part, origin)
+        if weights is not None:
+            squares = squares * weights[i:stop]
+        total += float(xp.sum(squares, dtype=xp.float64))
+    return total
 
 
 def _merged(a: Part, b: Part) -> Part:
-    return ops.merge_sketch(a[0], b[0]), a[1] + b[1]
+    mine, theirs = a[0], b[0]
+    product = mine.product
+    product += theirs.product  # in place: one of these for each tile would be touched once more
+    return ops.Sketch(mine.n + theirs.n, mine.total + theirs.total, product), a[1] + b[1]
 
 
 def start_of(

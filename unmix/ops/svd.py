@@ -67,16 +67,19 @@ def sketch(
     xp = namespace_of(rows)
     rows = as_float(rows)
     # the directions are scaled and the results weighted, so that the rows are read as they are
-    forms = xp.astype(q if scale is None else q * scale[:, None], rows.dtype)
-    y = xp.matmul(rows, forms) - xp.astype(xp.matmul(center[None, :], q), rows.dtype)
+    forms = xp.astype(q if scale is None else q * scale[:, None], rows.dtype, copy=False)
+    near = xp.astype(center[None, :], q.dtype, copy=False)
+    y = xp.matmul(rows, forms) - xp.astype(xp.matmul(near, q), rows.dtype, copy=False)
     counted = y if weights is None else y * xp.astype(weights, rows.dtype)[:, None]
     # a column of ones beside them: the same read of the rows gives their sum
     both = xp.concat([counted, xp.ones_like(y[:, :1])], axis=1)
-    products = xp.astype(xp.matmul(rows.T, both), xp.float64)
+    products = xp.matmul(rows.T, both)
     if scale is not None:
-        products = products * scale[:, None]
-    product = products[:, :-1] - center[:, None] * xp.sum(counted, axis=0, dtype=xp.float64)
-    total = products[:, -1] - rows.shape[0] * center
+        products *= xp.astype(scale, rows.dtype)[:, None]
+    # in place, as these are large where there are many features
+    product = center[:, None] * -xp.sum(counted, axis=0, dtype=xp.float64)
+    product += products[:, :-1]
+    total = xp.astype(products[:, -1], xp.float64) - rows.shape[0] * center
     return Sketch(rows.shape[0], total, product, y)
 
 
