@@ -149,7 +149,7 @@ class TestPlanes:
     def test_tiles_change_nothing(self, backend, monkeypatch, tile):
         monkeypatch.setattr(um.config, "TILE_BYTES", tile)
         samples = described(backend, step=(3, 2))
-        assert len(samples.plan()) > 3
+        assert len(samples.plan()) > 1
         assert_close(samples.to_array(), np.abs(planes(cut(image(), WINDOW, (3, 2)))))
 
 

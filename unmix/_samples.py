@@ -148,8 +148,16 @@ class Samples:
         return map(self.tile, self.plan())
 
     def table(self) -> Array:
-        """Return all rows that take part, (n_samples, n_features), as decompositions see them."""
-        return self.xp.concat([tile.rows for tile in self.tiles()], axis=0)
+        """Return all rows that take part, (n_samples, n_features), as decompositions see them.
+
+        They are in the order of the samples' numbers in the whole map.
+        """
+        tiles = list(self.tiles())
+        rows = self.xp.concat([tile.rows for tile in tiles], axis=0)
+        numbers = np.concatenate([tile.numbers for tile in tiles])
+        if np.all(numbers[1:] > numbers[:-1]):
+            return rows
+        return self.xp.take(rows, from_host(np.argsort(numbers), rows), axis=0)
 
     def rows(self, numbers: HostArray) -> Array:
         """Return the rows of single samples by their numbers in the whole map, (k, n_features).
