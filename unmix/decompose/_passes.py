@@ -15,7 +15,7 @@ from .._sources import empty_like
 from .._tiles import Tile
 from .._typing import Array
 from ..ops.svd import MAX_BLOCKS
-from ._common import kept_if_it_fits, rows_are_at_hand
+from ._common import kept_if_it_fits
 from ._poisson import PoissonScaling
 
 SHARE = 16
@@ -24,7 +24,6 @@ SUBSET_LOSS = 1e-3
 """More accuracy is lost on them: the other samples differ by more."""
 RANDOM = 2
 """Directions of the start that are random: they find what the few samples do not show."""
-
 IN_CACHE = 1 << 17
 """Values that are centred in one go where a centred copy is needed."""
 
@@ -34,8 +33,8 @@ Part = tuple[ops.Sketch, float]
 class Passes:
     """Products with the scatter matrix, one pass over the samples each.
 
-    Where rows are made or read again in every pass, their projections on the directions are kept:
-    the maps are sums of them and take no pass of their own.
+    Projections of the rows on the directions can be kept: the maps are sums of them, and take no
+    pass of their own.
 
     Parameters
     ----------
@@ -45,13 +44,15 @@ class Passes:
         How rows are scaled.
     center : bool
         Whether the centre is to be found; else sums stay about the one that is given.
+    keep : bool
+        Whether projections are kept, which pays where rows are made or read again in every pass.
     """
 
-    def __init__(self, samples: Samples, scaling: PoissonScaling | None, center: bool) -> None:
+    def __init__(
+        self, samples: Samples, scaling: PoissonScaling | None, *, center: bool, keep: bool
+    ) -> None:
         self.samples, self.scaling, self.center = samples, scaling, center
-        self.kept: list[tuple[Array, Array, Array]] | None = None
-        if not rows_are_at_hand(samples.source):
-            self.kept = []
+        self.kept: list[tuple[Array, Array, Array]] | None = [] if keep else None
         self.squares: tuple[float, Array] | None = None
 
     def __call__(self, q: Array, center: Array) -> ops.Sketch:
@@ -147,7 +148,7 @@ def _squares(
 def _merged(a: Part, b: Part) -> Part:
     mine, theirs = a[0], b[0]
     product = mine.product
-    product += theirs.product  # in place: one of these for each tile would be touched once more
+    product += theirs.product  # in place: new memory for each sum would cost more than adding
     return ops.Sketch(mine.n + theirs.n, mine.total + theirs.total, product), a[1] + b[1]
 
 
@@ -165,16 +166,14 @@ def start_of(
     xp = samples.xp
     directions = ops.random_directions(samples.layout.n_features, n_components, key)
     few = few_samples(samples, 4 * directions.shape[1])
-    first = samples if few is None else few
-    near = center
+    first, near = samples if few is None else kept_if_it_fits(few, MAX_BLOCKS), center
     if near is None:
         near = xp.mean(xp.astype(first.tile(first.plan()[0]).rows, xp.float64), axis=0)
     start = from_host(directions, near, xp.float64)
     if few is None:
         return start, near
     n = max(n_components, start.shape[1] - RANDOM)
-    passes = Passes(kept_if_it_fits(few, MAX_BLOCKS), scaling, center is None)
-    passes.kept = None
+    passes = Passes(first, scaling, center=center is None, keep=False)
     found = ops.block_krylov(passes, start, near, n, SUBSET_LOSS)
     return xp.concat([found.vectors.T, start[:, n:]], axis=1), found.mean
 

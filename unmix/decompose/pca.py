@@ -18,7 +18,7 @@ from .._samples import Samples
 from .._tiles import Tile
 from .._typing import RNG, Array
 from ..ops.svd import MAX_BLOCKS
-from ._common import kept_if_it_fits, whole_number
+from ._common import kept_if_it_fits, rows_are_at_hand, whole_number
 from ._passes import Passes, start_of
 from ._poisson import PoissonScaling, poisson_scaling
 
@@ -88,7 +88,8 @@ def pca(
     still the plain mean spectrum, plus maps times components, all in counts. So components are
     orthonormal once entries are multiplied by s_j, which is the model's ``scale``; maps are sums of
     (x_ij - mean_j) s_j times such a component, and `project` reads other samples in the same way.
-    ``explained_variance`` and its ratio are of the scaled and weighted samples: about one is noise.
+    ``explained_variance`` and its ratio are of the scaled and weighted samples: noise alone has one
+    on the average, and (1 + (features / samples)^(1/2))^2 at the most.
     Samples without a count have no weight in the fit but have their place in the maps and in the
     mean; entries without a count have no part, and components are zero there.
 
@@ -114,13 +115,12 @@ def pca(
     exact = solver == "covariance" or (solver == "auto" and f <= MOST_FEATURES_FOR_COVARIANCE)
     table = kept_if_it_fits(samples, 2 if exact else MAX_BLOCKS + 1)
     view = _view(table, noise, center)
-    # BLAS threads that were woken for the small products between two passes spin into the next one
-    with single_threaded(samples):
-        found = (
-            _exact(table, n_components, view)
-            if exact
-            else _sketched(table, n_components, view, key, loss)
-        )
+    if exact:
+        found = _exact(table, n_components, view)
+    else:
+        # BLAS threads that were woken for the small products between passes spin into the next one
+        with single_threaded(samples):
+            found = _sketched(table, n_components, view, key, loss)
     parameters: dict[str, Any] = {
         "n_components": n_components,
         "center": center,
@@ -201,7 +201,8 @@ def _moments(tile: Tile, _: None, *, view: _View) -> ops.Moments:
 def _sketched(samples: Samples, n_components: int, view: _View, key: int, loss: float) -> _Found:
     """Find the leading pairs by block Krylov iteration."""
     start, near = start_of(samples, n_components, key, view.scaling, view.center)
-    passes = Passes(samples, view.scaling, center=view.center is None)
+    keep = not rows_are_at_hand(samples.source)
+    passes = Passes(samples, view.scaling, center=view.center is None, keep=keep)
     found = ops.block_krylov(passes, start, near, n_components, loss)
     vectors = ops.fix_signs(found.vectors)
     rows = passes.rows(found.mean, vectors)
