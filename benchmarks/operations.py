@@ -143,26 +143,50 @@ class ImagePrincipalComponents:
 class KMeansClusters:
     """Twenty steps from the same start."""
 
-    params: ClassVar[list[list[Any]]] = [["unmix", "scikit-learn"], ["spectra", "scores"]]
-    param_names = ("side", "table")
+    params: ClassVar[list[list[Any]]] = [
+        ["unmix", "scikit-learn"],
+        [("spectra", 8), ("narrow", 32), ("scores", 8)],
+    ]
+    param_names = ("side", "table, n_clusters")
 
-    def setup(self, side: str, which: str) -> None:
-        spectra = table(1024, 64, 8)
-        scores = mixtures(100_000, 8, 16).samples.astype(np.float32)
-        self.table = spectra if which == "spectra" else scores
-        self.start = self.table[:: len(self.table) // 8][:8]
-
-    def run(self, side: str) -> None:
-        if side == "unmix":
-            um.kmeans(self.table, 8, init=self.start, max_iter=20, tol=0)
+    def setup(self, side: str, case: tuple[str, int]) -> None:
+        which, k = case
+        if which == "spectra":
+            self.table = table(1024, 64, 8)
         else:
-            KMeans(8, init=self.start, n_init=1, max_iter=20, tol=0).fit(self.table)
+            f = 16 if which == "narrow" else 64
+            self.table = mixtures(100_000, 8, f).samples.astype(np.float32)
+        self.start = self.table[:: len(self.table) // k][:k]
+        self.run(side, k)  # numba compiles
 
-    def time_fit(self, side: str, which: str) -> None:
-        self.run(side)
+    def run(self, side: str, k: int) -> None:
+        if side == "unmix":
+            um.kmeans(self.table, k, init=self.start, max_iter=20, tol=0)
+        else:
+            KMeans(k, init=self.start, n_init=1, max_iter=20, tol=0).fit(self.table)
 
-    def peakmem_fit(self, side: str, which: str) -> None:
-        self.run(side)
+    def time_fit(self, side: str, case: tuple[str, int]) -> None:
+        self.run(side, case[1])
+
+    def peakmem_fit(self, side: str, case: tuple[str, int]) -> None:
+        self.run(side, case[1])
+
+
+class KMeansStarts:
+    """One k-means++ start and one step."""
+
+    params: ClassVar[list[str]] = ["unmix", "scikit-learn"]
+    param_names = ("side",)
+
+    def setup(self, side: str) -> None:
+        self.table = mixtures(100_000, 8, 16).samples.astype(np.float32)
+        self.time_start(side)
+
+    def time_start(self, side: str) -> None:
+        if side == "unmix":
+            um.kmeans(self.table, 16, n_starts=1, max_iter=1)
+        else:
+            KMeans(16, n_init=1, max_iter=1, random_state=0).fit(self.table)
 
 
 class Simplex:

@@ -57,6 +57,33 @@ class TestAgainstScikitLearn:
         np.testing.assert_allclose(host(model.centers), reference.cluster_centers_[order])
         assert model.n_iter == max_iter
 
+    def test_starts_that_rest_at_different_steps_do_not_disturb_one_another(self, backend):
+        """Tight groups rest at once and loose ones late; the best of all starts alone is kept."""
+        table = np.random.default_rng(3).random((400, 3))
+        together = um.kmeans(backend.asarray(table), 5, n_starts=6, tol=0, rng=4)
+        reference = KMeans(5, init=host(together.centers), n_init=1, tol=0).fit(table)
+        np.testing.assert_allclose(host(together.centers), reference.cluster_centers_)
+        np.testing.assert_allclose(together.inertia, reference.inertia_)
+
+    @pytest.mark.parametrize("n_features", [3, 40])
+    def test_no_number_of_threads_and_no_missing_library_changes_a_label(
+        self, monkeypatch, n_features
+    ):
+        table = np.random.default_rng(0).random((3000, n_features), dtype=np.float32)
+        models = []
+        for workers, has_numba in ((1, True), (3, True), (2, False)):
+            with monkeypatch.context() as patch:
+                patch.setattr("unmix._fold.default_workers", lambda _, n=workers: n)
+                patch.setattr("unmix._declines.has_numba", lambda found=has_numba: found)
+                patch.setattr("unmix.config.TILE_BYTES", 1 << 16)
+                models.append(um.kmeans(table, 7, init=table[:7], tol=0, max_iter=30))
+        one, three, plain = models
+        np.testing.assert_array_equal(one.labels, three.labels)
+        np.testing.assert_array_equal(one.centers, three.centers)
+        assert one.inertia == three.inertia
+        np.testing.assert_array_equal(one.labels, plain.labels)
+        np.testing.assert_allclose(one.centers, plain.centers, rtol=1e-5)
+
     def test_any_type(self):
         table = np.round(blobs()[0] * 20)
         table -= table.min()

@@ -286,6 +286,16 @@ class TestExplain:
             ("generic", "runs"),
         ]
 
+    def test_says_where_numba_is_missing(self, monkeypatch):
+        monkeypatch.setattr("unmix._declines.has_numba", lambda: False)
+        assert um.explain("reassign", np.ones((9, 9))) == [
+            (
+                "unmix.host.kmeans_compiled:reassign",
+                "its kernel is compiled by numba, which is not installed: pip install 'unmix[cpu]'",
+            ),
+            ("unmix.host.kmeans:reassign", "runs"),
+        ]
+
     def test_of_an_unknown_operation_lists_the_known(self):
         with pytest.raises(ParameterError, match=r"no operation 'fft'; there are .*window_fft"):
             um.explain("fft", np.ones((4, 4)))

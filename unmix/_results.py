@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from . import ops
-from ._arrays import from_host, namespace_of
+from ._arrays import device_of, namespace_of
 from ._axes import Axis
 from ._door import as_table
 from ._errors import ShapeError
@@ -290,6 +288,9 @@ class Clusters(Unmixing):
 def one_hot(labels: Array, n: int, dtype: Any) -> Array:
     """Turn labels (*map_shape) into maps (n, *map_shape); NaN where the label is -1."""
     xp = namespace_of(labels)
-    numbers = from_host(np.arange(n).reshape((n,) + (1,) * labels.ndim), labels, labels.dtype)
-    maps = xp.astype(labels[None, ...] == numbers, dtype)
-    return xp.where(labels[None, ...] < 0, xp.nan, maps)
+    maps = xp.empty((n, *labels.shape), dtype=dtype, device=device_of(labels))
+    left_out = labels < 0 if xp.any(labels < 0) else None
+    for j in range(n):  # one by one: the whole is written once
+        members = xp.astype(labels == j, dtype)
+        maps[j, ...] = members if left_out is None else xp.where(left_out, xp.nan, members)
+    return maps

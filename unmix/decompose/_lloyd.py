@@ -10,6 +10,7 @@ from .. import ops
 from .._arrays import is_numpy, namespace_of
 from .._fold import PerSample, fold
 from .._samples import Samples
+from .._sources import empty_like
 from .._tiles import Tile
 from .._typing import Array, HostArray
 
@@ -54,7 +55,8 @@ class Remembered:
     ) -> None:
         self.samples, self.origin, self.norms = samples, origin, norms
         shape = (n_starts, n_clusters, samples.layout.n_features)
-        self.known = np.full((*samples.layout.map_shape, 2 * n_starts), -1.0, samples.dtype)
+        width = (*samples.layout.map_shape, 2 * n_starts)
+        self.known = empty_like(samples.source.like, width, -1.0, samples.dtype)
         self.previous: HostArray | None = None
         self.drift, self.counts, self.sums = (
             np.zeros(shape[:2]),
@@ -69,6 +71,7 @@ class Remembered:
             self.previous = rows.copy()
         self.drift[which] += ops.drifts(rows, self.previous[which])
         self.previous[which] = rows
+        every = len(which) == len(self.counts)
         columns = np.concatenate([which, np.asarray(which) + len(self.counts)])
         drift = self.drift[which].astype(self.samples.dtype)
 
@@ -80,7 +83,10 @@ class Remembered:
             drift: HostArray,
             norms: HostArray,
         ) -> tuple[tuple[HostArray, HostArray], HostArray]:
-            seen = ops.reassign(tile.rows, rows, origin, norms[:, 0], known[:, columns], drift)
+            moving = known if every else known[:, columns]
+            seen = ops.reassign(tile.rows, rows, origin, norms[:, 0], moving, drift)
+            if every:  # to choose columns takes longer than all the rest
+                return (seen.counts, seen.sums), seen.known
             new = known.copy()
             new[:, columns] = seen.known
             return (seen.counts, seen.sums), new

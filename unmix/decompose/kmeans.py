@@ -21,6 +21,9 @@ from .._typing import RNG, Array
 from ._common import kept_if_it_fits, packed_endmembers, whole_number
 from ._lloyd import steps_over
 
+IN_CACHE = 1 << 18
+"""Values that are taken from the origin at a time."""
+
 
 def kmeans(
     samples: Samples | Array,
@@ -130,10 +133,15 @@ def _norms(samples: Samples) -> tuple[Array, Array, float]:
     norms = empty_like(samples.source.like, (*samples.layout.map_shape, 1), 0.0, samples.dtype)
 
     def update(tile: Tile, _: Array, origin: Array) -> tuple[tuple[int, Array, Array], Array]:
-        squared = ops.squared_norms(tile.rows, origin)
-        n = tile.rows.shape[0]
-        total = xp.sum(tile.rows, axis=0, dtype=xp.float64) - n * xp.astype(origin, xp.float64)
-        return (n, total, xp.sum(squared, dtype=xp.float64)), squared[:, None]
+        (n, f), total, squared = tile.rows.shape, xp.zeros_like(origin, dtype=xp.float64), []
+        step = max(1, IN_CACHE // f)
+        for i in range(0, n, step):
+            away = tile.rows[i : min(i + step, n), :] - origin
+            squared.append(xp.vecdot(away, away))
+            ones = xp.ones_like(away[:, 0])
+            total = total + xp.astype(xp.matmul(ones, away), xp.float64)
+        squares = xp.concat(squared, axis=0)
+        return (n, total, xp.sum(squares, dtype=xp.float64)), squares[:, None]
 
     (n, total, squares), _ = fold(
         samples,

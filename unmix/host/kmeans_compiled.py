@@ -11,8 +11,11 @@ from ..ops.reassign import ROUNDED, ROUNDING, Reassignment
 from ._numba import compiled
 from .kmeans import Loops, nearest_by, reassign_by
 
-LANES = 64
+LANES = 256
 """Narrow rows are turned this many at a time, and lie side by side in vector registers."""
+
+SPARSE = 16
+"""Up to one in so many narrow rows all are touched: memory reads ahead where it sees a pace."""
 
 NARROW = 32
 """Features up to which rows are turned."""
@@ -48,48 +51,59 @@ def _waiting(labels: HostArray, until: HostArray, drift: HostArray) -> HostArray
     numbers = np.empty(len(labels), np.int64)
     m = 0
     for i in range(len(labels)):
-        if until[i] <= drift[int(labels[i])]:
-            numbers[m] = i
-            m += 1
+        numbers[m] = i
+        m += until[i] <= drift[int(labels[i])]  # no branch: none could be foretold
     return numbers[:m].copy()
 
 
 def _turned(
     rows: HostArray, numbers: HostArray, base: HostArray, away: HostArray, offset: HostArray
 ) -> tuple[HostArray, HostArray, HostArray]:
-    """Two nearest centres of narrow rows: one row in each lane."""
-    (k, f), m = away.shape, len(numbers)
+    """Two nearest centres of narrow rows: a row in each lane, and two centres in each read."""
+    (k, f), m, inf = away.shape, len(numbers), rows.dtype.type(np.inf)
     labels, least, second = np.empty(m, np.int32), np.empty(m, rows.dtype), np.empty(m, rows.dtype)
     turned = np.zeros((f, LANES), rows.dtype)
-    now = np.empty(LANES, rows.dtype)
-    first, next_ = np.empty_like(now), np.empty_like(now)
+    now, then = np.empty_like(turned[0]), np.empty_like(turned[0])
+    first, next_ = np.empty_like(turned[0]), np.empty_like(turned[0])
     label = np.empty(LANES, np.int32)
     for start in range(0, m, LANES):
         here = min(LANES, m - start)
+        begin, end = numbers[start], numbers[start + here - 1]
+        if end - begin < SPARSE * here:
+            touched = base[0]
+            for i in range(begin, end):
+                touched += rows[i, 0]
+            turned[0, here - 1] = touched  # so that it is not left out
         for lane in range(here):
             row = rows[numbers[start + lane]]
             for d in range(f):
                 turned[d, lane] = row[d] - base[d]
-        first[:], next_[:], label[:] = np.inf, np.inf, 0
-        for j in range(k):
-            now[:] = offset[j]
+        first[:], next_[:], label[:] = inf, inf, 0
+        for j in range(0, k, 2):
+            other = min(j + 1, k - 1)  # an odd one has no partner, and then infinity has none
+            now[:], then[:] = offset[j], offset[other] if other > j else inf
             for d in range(0, f - 3, 4):
                 a, b, c, e = away[j, d], away[j, d + 1], away[j, d + 2], away[j, d + 3]
+                g, h = away[other, d], away[other, d + 1]
+                p, q = away[other, d + 2], away[other, d + 3]
                 for lane in range(LANES):
-                    now[lane] += (
-                        a * turned[d, lane]
-                        + b * turned[d + 1, lane]
-                        + c * turned[d + 2, lane]
-                        + e * turned[d + 3, lane]
-                    )
+                    w, x = turned[d, lane], turned[d + 1, lane]
+                    y, z = turned[d + 2, lane], turned[d + 3, lane]
+                    now[lane] += a * w + b * x + c * y + e * z
+                    then[lane] += g * w + h * x + p * y + q * z
             for d in range(f - f % 4, f):
                 for lane in range(LANES):
                     now[lane] += away[j, d] * turned[d, lane]
+                    then[lane] += away[other, d] * turned[d, lane]
             for lane in range(LANES):
                 closer = now[lane] < first[lane]
-                next_[lane] = first[lane] if closer else min(next_[lane], now[lane])
-                label[lane] = np.int32(j) if closer else label[lane]
-                first[lane] = now[lane] if closer else first[lane]
+                nearest_ = now[lane] if closer else first[lane]
+                behind = first[lane] if closer else min(next_[lane], now[lane])
+                number = np.int32(j) if closer else label[lane]
+                closer = then[lane] < nearest_
+                first[lane] = then[lane] if closer else nearest_
+                next_[lane] = nearest_ if closer else min(behind, then[lane])
+                label[lane] = np.int32(other) if closer else number
         for lane in range(here):
             labels[start + lane], least[start + lane] = label[lane], first[lane]
             second[start + lane] = next_[lane]
