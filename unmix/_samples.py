@@ -15,7 +15,7 @@ from ._errors import BackendError, DTypeError, ParameterError, ShapeError
 from ._fold import map_rows
 from ._normalize import scaler
 from ._record import Record
-from ._sources import ArraySource, Mapped, Selected, Source
+from ._sources import ArraySource, Mapped, Selected, Source, flat_rows
 from ._tiles import Tile, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
 from .layout import Layout
@@ -129,7 +129,9 @@ class Samples:
 
     def table(self) -> Array:
         """Return all rows that take part, (n_samples, n_features), as decompositions see them."""
-        return self.xp.concat([tile.rows for tile in self.tiles()], axis=0)
+        rows = map_rows(self, lambda r: r, self.layout.n_features, dtype=self.dtype)
+        every = tuple(slice(0, n) for n in self.layout.map_shape)
+        return flat_rows(rows, rows.ndim - 1, self.layout.kept(every))
 
     def rows(self, numbers: HostArray) -> Array:
         """Return the rows of single samples by their numbers in the whole map, (k, n_features).
