@@ -28,7 +28,16 @@ from ._executors.work import leaf_of, reads_dask
 from ._fold import fold, kept_rows, map_rows
 from ._normalize import scaler
 from ._record import Record
-from ._sources import ArraySource, Mapped, Selected, Source, in_memory, stored_source, upload
+from ._sources import (
+    ArraySource,
+    Mapped,
+    Selected,
+    Source,
+    flat_rows,
+    in_memory,
+    stored_source,
+    upload,
+)
 from ._stored import new_array, stored
 from ._tiles import Tile, as_block, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
@@ -152,12 +161,9 @@ class Samples:
 
         They are in the order of the samples' numbers in the whole map.
         """
-        tiles = list(self.tiles())
-        rows = self.xp.concat([tile.rows for tile in tiles], axis=0)
-        numbers = np.concatenate([tile.numbers for tile in tiles])
-        if np.all(numbers[1:] > numbers[:-1]):
-            return rows
-        return self.xp.take(rows, from_host(np.argsort(numbers), rows), axis=0)
+        rows = map_rows(self, lambda r: r, self.layout.n_features, dtype=self.dtype)
+        every = tuple(slice(0, n) for n in self.layout.map_shape)
+        return flat_rows(rows, rows.ndim - 1, self.layout.kept(every))
 
     def rows(self, numbers: HostArray) -> Array:
         """Return the rows of single samples by their numbers in the whole map, (k, n_features).
