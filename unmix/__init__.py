@@ -27,10 +27,17 @@ from ._errors import (
 )
 from ._fold import fold
 from ._record import Record, Step
-from ._results import Clusters, Endmembers, PrincipalComponents, Unmixing
+from ._results import (
+    Clusters,
+    Endmembers,
+    PixelPurity,
+    Posterior,
+    PrincipalComponents,
+    Unmixing,
+)
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, kmeans, nfindr, pca
+from .decompose import abundances, atgp, bayesian_unmixing, kmeans, nfindr, pca, ppi, vca
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -81,6 +88,8 @@ __all__ = [
     "FileError",
     "ParameterError",
     "Pipeline",
+    "PixelPurity",
+    "Posterior",
     "PrincipalComponents",
     "Record",
     "Samples",
@@ -90,6 +99,8 @@ __all__ = [
     "UnmixError",
     "Unmixing",
     "abundances",
+    "atgp",
+    "bayesian_unmixing",
     "config",
     "explain",
     "fold",
@@ -102,11 +113,13 @@ __all__ = [
     "overlap_add",
     "pca",
     "plot",
+    "ppi",
     "representatives",
     "routes",
     "samples",
     "save",
     "sliding_windows",
     "synthetic",
+    "vca",
     "window_fft",
 ]

@@ -21,12 +21,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "window_fft": describe.window_fft,
     "pca": decompose.pca,
     "nfindr": decompose.nfindr,
+    "vca": decompose.vca,
+    "atgp": decompose.atgp,
+    "ppi": decompose.ppi,
+    "bayesian_unmixing": decompose.bayesian_unmixing,
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
 }
 METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
 SOURCES = ("samples", "open")
-FITS = ("pca", "nfindr", "abundances", "kmeans")
+FITS = ("pca", "nfindr", "vca", "atgp", "ppi", "bayesian_unmixing", "abundances", "kmeans")
 """Steps that turn samples into a model."""
 
 

@@ -1,8 +1,10 @@
 """S(x, R) into maps and components."""
 
 from .abundances import abundances
+from .bayesian import bayesian_unmixing
+from .extraction import atgp, ppi, vca
 from .kmeans import kmeans
 from .nfindr import nfindr
 from .pca import pca
 
-__all__ = ["abundances", "kmeans", "nfindr", "pca"]
+__all__ = ["abundances", "atgp", "bayesian_unmixing", "kmeans", "nfindr", "pca", "ppi", "vca"]
