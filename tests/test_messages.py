@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import traceback
+import warnings
 from pathlib import Path
 
 import array_api_strict
@@ -23,6 +24,9 @@ SPECTRA = um.window_fft(WINDOWS)
 MASK = np.ones((4, 5), bool)
 MASK[0] = False
 RECORD = um.pca(SPECTRA, 2).record
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that so few sweeps agree
+    POSTERIOR = um.bayesian_unmixing(TABLE, 2, max_iter=8)
 
 
 def on_disk(values):
@@ -59,6 +63,37 @@ def budget(n):
 
 # What is called, which error comes, and what its text says, in this order.
 CASES = {
+    # bayesian unmixing and extremes
+    "one chain alone": (
+        lambda: um.bayesian_unmixing(TABLE, 2, n_chains=1),
+        um.ParameterError,
+        ("n_chains is 1", "expected a whole number from 2", "chains that are compared"),
+    ),
+    "chains that agree better than they can": (
+        lambda: um.bayesian_unmixing(TABLE, 2, r_hat=1),
+        um.ParameterError,
+        ("r_hat is 1", "expected a number above 1"),
+    ),
+    "endmembers that would be negative": (
+        lambda: um.bayesian_unmixing(TABLE - 9, 2),
+        um.DataError,
+        ("the mean of the samples is negative at 5 of 5 features", "pass nonnegative=False"),
+    ),
+    "a level that is no probability": (
+        lambda: POSTERIOR.interval(90),
+        um.ParameterError,
+        ("level is 90", "expected a probability above 0 and below 1"),
+    ),
+    "an interval of a projected posterior": (
+        lambda: POSTERIOR.project(TABLE).interval(),
+        um.ParameterError,
+        ("this posterior was projected", "has no draws", "run bayesian_unmixing on these samples"),
+    ),
+    "no skewers": (
+        lambda: um.ppi(TABLE, 2, n_skewers=0),
+        um.ParameterError,
+        ("n_skewers is 0", "expected a whole number from 1", "random directions"),
+    ),
     # images
     "an image of lists": (
         lambda: um.sliding_windows([[1, 2], [3, 4]], 1, 1),

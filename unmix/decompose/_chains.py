@@ -118,8 +118,8 @@ class Chains:
         """Number of samples."""
         return sum(int(block.shape[1]) for block in self.points)
 
-    def sweep(self) -> None:
-        """Draw everything once."""
+    def sweep(self, window: Window) -> None:
+        """Draw everything once, and add it to a window."""
         stream = STREAM + self.sweeps
         draws = generator(self.key, stream)
         order = draws.permutation(self.vertices.shape[1]).tolist()
@@ -131,6 +131,7 @@ class Chains:
             self._slide(i, j, draws)
             self._slide(j, i, draws)
         self.sweeps += 1
+        self._record(window)
 
     def _draw_abundances(self, stream: int, pairs: ops.Pairs) -> ops.Products:
         """Draw the abundances, block by block side by side, and sum what the others need."""
@@ -158,8 +159,7 @@ class Chains:
         for block in self.abundances:
             ops.move_share(block, i, j, share)
 
-    def record(self, window: Window) -> None:
-        """Add the state to a window."""
+    def _record(self, window: Window) -> None:
         xp = namespace_of(self.points[0])
         for i, block in enumerate(self.abundances):
             n, total, squares = window.moments[i]
@@ -181,11 +181,12 @@ def run(chains: Chains, max_iter: int, r_hat: float, n_kept: int) -> Window:
     window, before, length = _window(chains, FIRST, n_kept), None, FIRST
     bar = tqdm(total=max_iter, desc="bayesian unmixing", delay=1, disable=None, leave=False)
     with bar:
+        for _ in range(LEAST):  # an interrupt before that has nothing to keep
+            chains.sweep(window)
         try:
             while chains.sweeps < max_iter:
-                chains.sweep()
-                chains.record(window)
-                bar.update()
+                chains.sweep(window)
+                bar.update(chains.sweeps - bar.n)
                 if len(window) in (length // 2, length) and before is not None:
                     reached = _worst(window)
                     bar.set_postfix(r_hat=f"{reached:.3f}")
@@ -197,8 +198,6 @@ def run(chains: Chains, max_iter: int, r_hat: float, n_kept: int) -> Window:
         except KeyboardInterrupt:
             if before is not None and len(window) < length // 2:
                 window = before
-            if len(window) < LEAST:
-                raise
     _warn(chains, window, r_hat, max_iter)
     return window
 
