@@ -198,3 +198,16 @@ def test_chains_are_matched_to_the_first():
         window.vertices.append(vertices[orders] + 0.01 * rng.standard_normal((2, 4, 3)))
         window.variances.append(np.ones(2))
     assert np.allclose(window.matched_vertices()[:, 0], window.matched_vertices()[:, 1], atol=0.1)
+
+
+def test_noise_that_differs_between_features_is_measured():
+    """Intervals stay right where the signal's features are the noisiest, as those of counts are."""
+    truth = mixed(500, 3, 30, snr_db=None)
+    sigma = np.where(np.arange(30) < 10, 0.12, 0.01)
+    rng = np.random.default_rng(3)
+    table = truth.samples + sigma * rng.standard_normal(truth.samples.shape)
+    model = um.bayesian_unmixing(table, 3, r_hat=1.2, max_iter=1000)
+    low, high = model.interval(0.9)
+    true = matched(model, truth)
+    assert 0.83 < np.mean((low <= true) & (true <= high)) < 0.96
+    assert np.isclose(model.noise, np.sqrt(np.mean(sigma**2)), rtol=0.1)

@@ -266,7 +266,7 @@ class Posterior(Endmembers):
     components_draws : array
         Draws of the endmembers, (n_draws, k, *descriptor_shape), float32.
     noise : float
-        Posterior mean of the standard deviation of the noise in one feature.
+        Posterior mean of the standard deviation of the noise, as root mean square over features.
     r_hat, ess : numpy.ndarray
         Split R-hat and effective sample size of the endmembers' coordinates in the subspace,
         k (k - 1) of them, and of the logarithm of the noise variance, last.

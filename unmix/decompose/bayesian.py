@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 
 from .. import config, ops
-from .._arrays import from_host, generator, namespace_of, rng_key, to_host
+from .._arrays import from_host, generator, namespace_of, rng_key
 from .._door import as_table
 from .._errors import DataError, ParameterError
-from .._fold import default_workers, single_threaded
+from .._fold import all_numbers, default_workers, single_threaded
 from .._record import Clock, Record
 from .._results import Posterior, PrincipalComponents
 from .._samples import Samples
 from .._typing import RNG, Array, HostArray
 from ._chains import BLOCK, LEAST, Chains, Window, run
 from ._common import whole_number
-from ._vertices import endmember_count, host_rows, subspace
+from ._vertices import endmember_count, subspace
+from ._white import WhiteSubspace, white_subspace
 from .nfindr import largest_simplex
 from .pca import pca as fit_pca
 
@@ -102,21 +103,24 @@ def bayesian_unmixing(
     -----
     Dobigeon, Moussaoui, Coulon, Tourneret and Hero, IEEE Trans. Signal Process. 57, 4355 (2009):
     abundances lie evenly on the simplex, endmembers in the subspace of the first ``n_endmembers -
-    1`` principal components, where they are not negative, and noise is white with Jeffreys' prior
-    on its scale. Their normal prior of the endmembers is so wide that it is taken as flat here.
+    1`` principal components, where they are not negative, and noise is normal with Jeffreys'
+    prior on its scale. Their normal prior of the endmembers is so wide that it is flat here.
 
     What the samples have outside of the subspace depends on the noise alone, so that chains see the
-    samples' scores only, whatever the number of features. The noise is still that of all of them:
-    its variance is drawn with the sum of squares outside, on ``(n - n_endmembers) (f - n_endmembers
-    + 1)`` degrees of freedom, because the mean and the subspace were fitted to n samples.
+    samples' scores only, whatever the number of features. The noise is that of all of them: what
+    the components leave of each feature's variance measures its noise, which makes that of the
+    scores known and so white, and one factor to all of it is drawn with ``(n - n_endmembers)
+    (f - n_endmembers + 1)`` degrees of freedom outside, because the mean and the subspace were
+    fitted to the n samples.
 
     Endmembers are drawn at fixed abundances and, along the edges of the simplex, at fixed points
     (Yu and Meng, J. Comput. Graph. Stat. 20, 531 (2011)). Each time that the number of sweeps has
     doubled, all of them become burn-in. Draws are Philox numbers made on the host, so that every
     namespace gives the same result to rounding.
 
-    Intervals are as good as the model is. If no sample lies near some face of the simplex, or the
-    noise differs between features (counts), they are too narrow.
+    Intervals are as good as the model is. If no sample lies near some face of the simplex, the
+    simplex is too small. If many samples are pure, it is too large by about their noise. If
+    brightness varies, or noise with the abundances, intervals are too narrow.
 
     Examples
     --------
@@ -136,7 +140,8 @@ def bayesian_unmixing(
         raise ParameterError(f"r_hat is {r_hat!r}; expected a number above 1")
     model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
     model = subspace(model, samples, n_endmembers)
-    chains = _start(model, samples, n_chains, nonnegative, key)
+    white = white_subspace(samples, model)
+    chains = _start(model.scores, white, n_chains, nonnegative, key)
     with single_threaded(samples):
         window = run(chains, max_iter, float(r_hat), _kept(chains))
     parameters = {
@@ -149,64 +154,52 @@ def bayesian_unmixing(
         "rng": key,
     }
     record = samples.record.then("bayesian_unmixing", parameters, **clock.facts(model.maps))
-    return _posterior(window, chains.sweeps, model, samples, record)
+    return _posterior(window, chains.sweeps, white, samples, record)
 
 
 def _start(
-    model: PrincipalComponents, samples: Samples, n_chains: int, nonnegative: bool, key: int
+    scores: Samples, white: WhiteSubspace, n_chains: int, nonnegative: bool, key: int
 ) -> Chains:
     """Return all chains at simplices of about the size of N-FINDR's."""
-    scores, (p, d) = model.scores, (len(model) + 1, len(model))
-    n, f = samples.layout.n_samples, samples.layout.n_features
-    inside = float(np.sum(to_host(model.explained_variance))) * (n - 1)
-    residual, freedom = _outside(model, n, f)
-    variance = max(residual / max(freedom, 1), np.finfo(float).eps * inside / (n * d))
-    bound = _bound(model, nonnegative, ALLOWANCE * p * np.sqrt(variance / n))
-    corners = largest_simplex(scores, p, STARTS, key).points
+    n, d = scores.layout.n_samples, len(white.basis)
+    bound = _bound(white, n) if nonnegative else ops.Bound(white.basis[:, :0], white.mean[:0])
+    corners = largest_simplex(scores, d + 1, STARTS, key).points @ white.turn
     sizes = generator(key, STREAM).uniform(1 - SPREAD, 1 + SPREAD, (n_chains, 1, 1))
     center = corners.mean(axis=0)
     vertices = _shrunk(center + sizes * (corners - center), bound)
     table = scores.table()
     xp = namespace_of(table)
-    points = [xp.astype(table[i : min(i + BLOCK, n), :], xp.float64).T for i in range(0, n, BLOCK)]
+    table = xp.matmul(xp.astype(table, xp.float64), from_host(white.turn, table))
+    points = [table[i : min(i + BLOCK, n), :].T for i in range(0, n, BLOCK)]
     return Chains(
         points=points,
         abundances=[_mixed(block, vertices) for block in points],
         vertices=vertices,
-        variance=np.full(n_chains, variance),
+        variance=np.ones(n_chains),
         bound=bound,
-        residual=residual,
-        freedom=freedom + n * d,
+        residual=white.freedom,
+        freedom=white.freedom + n * d,
         key=key,
-        workers=default_workers(samples),
+        workers=default_workers(scores),
     )
 
 
-def _outside(model: PrincipalComponents, n: int, f: int) -> tuple[float, float]:
-    """Sum of squares outside of the subspace, and its degrees of freedom.
+def _bound(white: WhiteSubspace, n: int) -> ops.Bound:
+    """Return what endmembers must not fall below.
 
-    Both the mean and each of the d components were fitted to the n samples.
+    The standard error of an entry of an endmember is that of the noise times ``p / sqrt(n)``: of n
+    samples that lie evenly on the simplex, each endmember has ``n / p^2`` to itself.
     """
-    d = len(model)
-    variance = to_host(model.explained_variance).astype(float).sum()
-    explained = to_host(model.explained_variance_ratio).astype(float).sum()
-    residual = float(variance * (n - 1) * max(1 / explained - 1, 0.0))
-    return residual, float(max(n - 1 - d, 0) * (f - d))
-
-
-def _bound(model: PrincipalComponents, nonnegative: bool, allowance: float) -> ops.Bound:
-    """Return what endmembers must not fall below."""
-    basis, mean = host_rows(model)
-    if not nonnegative:
-        return ops.Bound(basis[:, :0], mean[:0])
-    offset = mean + allowance
+    usual = np.sqrt(np.mean(white.noise**2))
+    noise = np.maximum(white.noise, 0.1 * usual)  # where nothing was seen, nothing is known to be 0
+    offset = white.mean + ALLOWANCE * (len(white.basis) + 1) / np.sqrt(n) * noise
     if np.any(offset < 0):
         raise DataError(
             f"the mean of the samples is negative at {np.sum(offset < 0)} of {len(offset)} "
             "features, but endmembers must not be; pass nonnegative=False, or leave values as they "
             "were measured"
         )
-    return ops.Bound(basis, offset)
+    return ops.Bound(white.basis, offset)
 
 
 def _shrunk(vertices: HostArray, bound: ops.Bound) -> HostArray:
@@ -232,14 +225,14 @@ def _kept(chains: Chains) -> int:
 
 
 def _posterior(
-    window: Window, n_iter: int, model: PrincipalComponents, samples: Samples, record: Record
+    window: Window, n_iter: int, white: WhiteSubspace, samples: Samples, record: Record
 ) -> Posterior:
     """Sum up a window of sweeps: chains are matched to the first, and pooled."""
     scalars = window.scalars()
     means, deviations = window.moments_of_all()
     vertices = window.matched_vertices()
     p, d = vertices.shape[2:]
-    center, spread = _endmembers(vertices.reshape(-1, p, d), model)
+    center, spread = _endmembers(vertices.reshape(-1, p, d), white)
     drawn = vertices[:: window.stride].reshape(-1, d)
     like, layout, dtype = means, samples.layout, samples.dtype
     xp = samples.xp
@@ -247,45 +240,38 @@ def _posterior(
     def entries(rows: HostArray, dtype: Any) -> Array:
         return layout.unpack(from_host(rows, like, dtype))
 
-    rows = entries(_spectra(drawn, model), xp.float32)
+    rows = entries(white.spectra(drawn), xp.float32)
     return Posterior(
-        maps=_scattered(xp.astype(means, dtype), model.scores),
+        maps=_scattered(xp.astype(means, dtype), samples),
         components=entries(center, dtype),
         layout=layout,
         record=record,
         components_std=entries(spread, dtype),
         components_draws=xp.reshape(rows, (-1, p, *layout.descriptor_shape)),
-        noise=float(np.mean(np.sqrt(window.variances))),
+        noise=float(np.mean(np.sqrt(window.variances)) * np.sqrt(np.mean(white.noise**2))),
         r_hat=ops.split_r_hat(scalars),
         ess=ops.effective_sample_size(scalars),
         n_iter=n_iter,
-        abundances_std=_scattered(xp.astype(deviations, dtype), model.scores),
-        abundances_draws=_scattered(window.draws(), model.scores),
+        abundances_std=_scattered(xp.astype(deviations, dtype), samples),
+        abundances_draws=_scattered(window.draws(), samples),
     )
 
 
-def _spectra(vertices: HostArray, model: PrincipalComponents) -> HostArray:
-    """Endmembers (k, n_features) of vertices (k, d)."""
-    basis, mean = host_rows(model)
-    return np.asarray(vertices @ basis + mean)
-
-
-def _endmembers(vertices: HostArray, model: PrincipalComponents) -> tuple[HostArray, HostArray]:
+def _endmembers(vertices: HostArray, white: WhiteSubspace) -> tuple[HostArray, HostArray]:
     """Means and standard deviations (p, n_features) of endmembers over draws (n, p, d)."""
     center = vertices.mean(axis=0)
     away = np.swapaxes(vertices - center, 0, 1)
     covariance = np.swapaxes(away, 1, 2) @ away / len(vertices)
-    basis, _ = host_rows(model)
-    variance = np.sum((covariance @ basis) * basis, axis=1)
-    return _spectra(center, model), np.sqrt(np.maximum(variance, 0))
+    variance = np.sum((covariance @ white.basis) * white.basis, axis=1)
+    return white.spectra(center), np.sqrt(np.maximum(variance, 0))
 
 
-def _scattered(values: Array, scores: Samples) -> Array:
+def _scattered(values: Array, samples: Samples) -> Array:
     """Put values (..., n) of the samples of a table to their places: (..., *map_shape)."""
-    xp, shape = namespace_of(values), scores.layout.map_shape
+    xp, shape = namespace_of(values), samples.layout.map_shape
     places = np.full(int(np.prod(shape)), values.shape[-1])
-    places[np.concatenate([tile.numbers for tile in scores.tiles()])] = np.arange(values.shape[-1])
+    places[all_numbers(samples)] = np.arange(values.shape[-1])
     outside = xp.full_like(values[..., :1], xp.nan)
-    both = xp.concat([values, outside], axis=-1) if scores.layout.mask is not None else values
+    both = xp.concat([values, outside], axis=-1) if samples.layout.mask is not None else values
     taken = xp.take(both, from_host(places, values), axis=values.ndim - 1)
     return xp.reshape(taken, (*values.shape[:-1], *shape))
