@@ -27,10 +27,10 @@ from ._errors import (
 )
 from ._fold import fold
 from ._record import Record, Step
-from ._results import Clusters, Endmembers, PrincipalComponents, Unmixing
+from ._results import Clusters, Endmembers, NonnegativeFactors, PrincipalComponents, Unmixing
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, kmeans, nfindr, pca
+from .decompose import abundances, kmeans, nfindr, nmf, pca
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -79,6 +79,7 @@ __all__ = [
     "DataError",
     "Endmembers",
     "FileError",
+    "NonnegativeFactors",
     "ParameterError",
     "Pipeline",
     "PrincipalComponents",
@@ -97,6 +98,7 @@ __all__ = [
     "kmeans",
     "load",
     "nfindr",
+    "nmf",
     "open",
     "ops",
     "overlap_add",

@@ -19,6 +19,7 @@ from ._sources import ArraySource
 from ._typing import Array, HostArray
 from .layout import Layout
 
+Loss = Literal["frobenius", "kullback-leibler"]
 Constraint = Literal["sum_to_one", "nonnegative", "none"]
 
 SOLVERS = {"sum_to_one": ops.fcls, "nonnegative": ops.nnls, "none": ops.ucls}
@@ -229,6 +230,44 @@ class Endmembers(Unmixing):
         # these samples are not the ones that the endmembers were found among
         found = dict.fromkeys(("indices", "positions", "volume", "volume_history"))
         return {**Unmixing._read(self, samples), **found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class NonnegativeFactors(Unmixing):
+    """Non-negative maps and components, in the order of the signal that they carry.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`. There is no mean.
+    loss : {"frobenius", "kullback-leibler"}
+        What was made small.
+    simplex : bool
+        Whether the maps sum to one.
+    divergence : float
+        Squared error, or divergence, of all samples over the full descriptor.
+    n_iter : int
+        Passes that were taken.
+    """
+
+    loss: Loss
+    simplex: bool
+    divergence: float
+    n_iter: int
+
+    extras: ClassVar[tuple[str, ...]] = ("loss", "simplex", "divergence", "n_iter")
+
+    def rows(self, packed: Array) -> Array:
+        components = namespace_of(packed).astype(self.packed(self.components), packed.dtype)
+        if self.loss == "kullback-leibler":
+            return ops.kullback_leibler_maps(
+                packed, components, self.layout.weights(packed), self.simplex
+            )
+        return SOLVERS["sum_to_one" if self.simplex else "nonnegative"](packed, components)
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        # the loss of these samples would take a second pass
+        return {**Unmixing._read(self, samples), "divergence": float("nan")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

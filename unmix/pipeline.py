@@ -23,10 +23,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "nfindr": decompose.nfindr,
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
+    "nmf": decompose.nmf,
 }
 METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
 SOURCES = ("samples", "open")
-FITS = ("pca", "nfindr", "abundances", "kmeans")
+FITS = ("pca", "nfindr", "abundances", "kmeans", "nmf")
 """Steps that turn samples into a model."""
 
 
