@@ -543,6 +543,11 @@ CASES = {
         um.ParameterError,
         ("init has 2 centres", "expected n_clusters=3"),
     ),
+    "an unknown contrast": (
+        lambda: um.ica(TABLE, 2, contrast="cube"),
+        um.ParameterError,
+        ("contrast is 'cube'", "expected 'logcosh' or 'exp'"),
+    ),
     "factors of an unknown loss": (
         lambda: um.nmf(TABLE, 2, loss="l2"),
         um.ParameterError,

@@ -27,10 +27,17 @@ from ._errors import (
 )
 from ._fold import fold
 from ._record import Record, Step
-from ._results import Clusters, Endmembers, NonnegativeFactors, PrincipalComponents, Unmixing
+from ._results import (
+    Clusters,
+    Endmembers,
+    IndependentComponents,
+    NonnegativeFactors,
+    PrincipalComponents,
+    Unmixing,
+)
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, kmeans, nfindr, nmf, pca
+from .decompose import abundances, ica, kmeans, nfindr, nmf, pca
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -79,6 +86,7 @@ __all__ = [
     "DataError",
     "Endmembers",
     "FileError",
+    "IndependentComponents",
     "NonnegativeFactors",
     "ParameterError",
     "Pipeline",
@@ -94,6 +102,7 @@ __all__ = [
     "config",
     "explain",
     "fold",
+    "ica",
     "io",
     "kmeans",
     "load",

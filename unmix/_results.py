@@ -233,6 +233,32 @@ class Endmembers(Unmixing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class IndependentComponents(Unmixing):
+    """Components whose maps are as far from Gaussian as they can be, the farthest first.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`; maps have mean zero and variance one and do not correlate.
+    negentropy : numpy.ndarray
+        How far each map is from a Gaussian, (k,).
+    stability : numpy.ndarray, optional
+        1 for a component that all runs find, near 0 for an accident, (k,); None after one run.
+    n_iter : int
+        Passes over the scores that were taken.
+    converged : bool
+        Whether the run that is returned stopped by the tolerance.
+    """
+
+    negentropy: HostArray
+    stability: HostArray | None = None
+    n_iter: int
+    converged: bool
+
+    extras: ClassVar[tuple[str, ...]] = ("negentropy", "stability", "n_iter", "converged")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class NonnegativeFactors(Unmixing):
     """Non-negative maps and components, in the order of the signal that they carry.
 

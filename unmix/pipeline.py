@@ -24,10 +24,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
     "nmf": decompose.nmf,
+    "ica": decompose.ica,
 }
 METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
 SOURCES = ("samples", "open")
-FITS = ("pca", "nfindr", "abundances", "kmeans", "nmf")
+FITS = ("pca", "nfindr", "abundances", "kmeans", "nmf", "ica")
 """Steps that turn samples into a model."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -17,7 +16,7 @@ from .._results import Loss, NonnegativeFactors, Unmixing, maps_of
 from .._samples import Samples
 from .._tiles import Tile
 from .._typing import RNG, Array
-from ._common import kept_if_it_fits, packed_endmembers, whole_number
+from ._common import kept_if_it_fits, not_negative, packed_endmembers, whole_number
 from .nfindr import nfindr
 from .pca import pca
 
@@ -108,8 +107,7 @@ def nmf(
     max_iter = whole_number(max_iter, 1, 10**9, "max_iter", "passes")
     if loss not in get_args(Loss):
         raise ParameterError(f"loss is {loss!r}; expected one of {', '.join(get_args(Loss))}")
-    if not isinstance(tol, Real) or not tol >= 0:
-        raise ParameterError(f"tol is {tol!r}; expected zero or more")
+    tol = not_negative(tol, "tol")
     table = kept_if_it_fits(samples)
     start = _start(table, samples, n_components, init, simplex, key)
     problem = _Problem(table, loss, simplex)
