@@ -72,16 +72,18 @@ def contrast_pass(
     """
     xp = namespace_of(rows)
     y = xp.matmul(xp.astype(directions, rows.dtype), rows.T)
+    counts = xp.ones_like(y[:, :1]) if weights is None else weights
+    # g' is written by g itself, so that its sum takes one more product and no more arrays
     if contrast == "logcosh":
         g = xp.tanh(y)
-        slope = 1 - g * g
+        counted = g * counts
+        slope = xp.sum(xp.broadcast_to(counts, y.shape), axis=1) - xp.vecdot(counted, g)
     else:
-        bell = xp.exp(-y * y / 2)
-        g, slope = y * bell, (1 - y * y) * bell
-    if weights is not None:
-        g, slope = g * weights, slope * weights
-    product = xp.astype(xp.matmul(g, rows), xp.float64)
-    return ContrastSums(product, xp.sum(slope, axis=1, dtype=xp.float64))
+        bell = counts * xp.exp(-y * y / 2)
+        counted = y * bell
+        slope = xp.sum(bell, axis=1) - xp.vecdot(counted, y)
+    product = xp.astype(xp.matmul(counted, rows), xp.float64)
+    return ContrastSums(product, xp.astype(slope, xp.float64))
 
 
 def contrast_sums(rows: Array, directions: Array, contrast: Contrast) -> Array:
