@@ -578,6 +578,46 @@ CASES = {
         um.ParameterError,
         ("init has 2 centres", "expected n_clusters=3"),
     ),
+    "an unknown contrast": (
+        lambda: um.ica(TABLE, 2, contrast="cube"),
+        um.ParameterError,
+        ("contrast is 'cube'", "expected 'logcosh' or 'exp'"),
+    ),
+    "factors of an unknown loss": (
+        lambda: um.nmf(TABLE, 2, loss="l2"),
+        um.ParameterError,
+        ("loss is 'l2'", "expected one of frobenius, kullback-leibler"),
+    ),
+    "factors with a negative tolerance": (
+        lambda: um.nmf(TABLE, 2, tol=float("nan")),
+        um.ParameterError,
+        ("tol is nan", "expected zero or more"),
+    ),
+    "factors of values below zero": (
+        lambda: um.nmf(TABLE - 1, 2),
+        um.DataError,
+        ("the samples hold values down to -0.", "expected none below zero", "'amplitude'"),
+    ),
+    "factors of nothing": (
+        lambda: um.nmf(0 * TABLE, 2),
+        um.DataError,
+        ("all values of the samples are zero", "expected some signal"),
+    ),
+    "factors from an unknown start": (
+        lambda: um.nmf(TABLE, 2, init="svd"),
+        um.ParameterError,
+        ("init is 'svd'", "expected one of nndsvda, random, nfindr, or a model of these samples"),
+    ),
+    "factors from too few": (
+        lambda: um.nmf(TABLE, 3, init=um.nmf(TABLE, 2)),
+        um.ParameterError,
+        ("init has 2 components", "expected n_components=3"),
+    ),
+    "factors from another map": (
+        lambda: um.nmf(TABLE, 2, init=um.nmf(TABLE[:8], 2)),
+        um.ShapeError,
+        ("init is of a map (8,)", "expected a model of these samples of (12,)"),
+    ),
     "projecting an image": (
         lambda: um.pca(TABLE, 2).project(um.samples(IMAGE, 2)),
         um.ShapeError,

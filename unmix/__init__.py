@@ -30,6 +30,8 @@ from ._record import Record, Step
 from ._results import (
     Clusters,
     Endmembers,
+    IndependentComponents,
+    NonnegativeFactors,
     PixelPurity,
     Posterior,
     PrincipalComponents,
@@ -37,7 +39,7 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, atgp, bayesian_unmixing, kmeans, nfindr, pca, ppi, vca
+from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -86,6 +88,8 @@ __all__ = [
     "DataError",
     "Endmembers",
     "FileError",
+    "IndependentComponents",
+    "NonnegativeFactors",
     "ParameterError",
     "Pipeline",
     "PixelPurity",
@@ -104,10 +108,12 @@ __all__ = [
     "config",
     "explain",
     "fold",
+    "ica",
     "io",
     "kmeans",
     "load",
     "nfindr",
+    "nmf",
     "open",
     "ops",
     "overlap_add",

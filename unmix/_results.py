@@ -20,6 +20,7 @@ from ._sources import ArraySource
 from ._typing import Array, HostArray
 from .layout import Layout
 
+Loss = Literal["frobenius", "kullback-leibler"]
 Constraint = Literal["sum_to_one", "nonnegative", "none"]
 
 SOLVERS = {"sum_to_one": ops.fcls, "nonnegative": ops.nnls, "none": ops.ucls}
@@ -366,6 +367,70 @@ def _tail(level: float) -> float:
     if not isinstance(level, Real) or not 0 < level < 1:
         raise ParameterError(f"level is {level!r}; expected a probability above 0 and below 1")
     return 1 - float(level)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class IndependentComponents(Unmixing):
+    """Components whose maps are as far from Gaussian as they can be, the farthest first.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`; maps have mean zero and variance one and do not correlate.
+    negentropy : numpy.ndarray
+        How far each map is from a Gaussian, (k,).
+    stability : numpy.ndarray, optional
+        1 for a component that all runs find, near 0 for an accident, (k,); None after one run.
+    n_iter : int
+        Passes over the scores that were taken.
+    converged : bool
+        Whether the run that is returned stopped by the tolerance.
+    """
+
+    negentropy: HostArray
+    stability: HostArray | None = None
+    n_iter: int
+    converged: bool
+
+    extras: ClassVar[tuple[str, ...]] = ("negentropy", "stability", "n_iter", "converged")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class NonnegativeFactors(Unmixing):
+    """Non-negative maps and components, in the order of the signal that they carry.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`. There is no mean.
+    loss : {"frobenius", "kullback-leibler"}
+        What was made small.
+    simplex : bool
+        Whether the maps sum to one.
+    divergence : float
+        Squared error, or divergence, of all samples over the full descriptor.
+    n_iter : int
+        Passes that were taken.
+    """
+
+    loss: Loss
+    simplex: bool
+    divergence: float
+    n_iter: int
+
+    extras: ClassVar[tuple[str, ...]] = ("loss", "simplex", "divergence", "n_iter")
+
+    def rows(self, packed: Array) -> Array:
+        components = namespace_of(packed).astype(self.packed(self.components), packed.dtype)
+        if self.loss == "kullback-leibler":
+            return ops.kullback_leibler_maps(
+                packed, components, self.layout.weights(packed), self.simplex
+            )
+        return SOLVERS["sum_to_one" if self.simplex else "nonnegative"](packed, components)
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        # the loss of these samples would take a second pass
+        return {**Unmixing._read(self, samples), "divergence": float("nan")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -27,10 +27,23 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "bayesian_unmixing": decompose.bayesian_unmixing,
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
+    "nmf": decompose.nmf,
+    "ica": decompose.ica,
 }
 METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
 SOURCES = ("samples", "open")
-FITS = ("pca", "nfindr", "vca", "atgp", "ppi", "bayesian_unmixing", "abundances", "kmeans")
+FITS = (
+    "pca",
+    "nfindr",
+    "vca",
+    "atgp",
+    "ppi",
+    "bayesian_unmixing",
+    "abundances",
+    "kmeans",
+    "nmf",
+    "ica",
+)
 """Steps that turn samples into a model."""
 
 

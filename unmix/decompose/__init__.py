@@ -3,8 +3,21 @@
 from .abundances import abundances
 from .bayesian import bayesian_unmixing
 from .extraction import atgp, ppi, vca
+from .ica import ica
 from .kmeans import kmeans
 from .nfindr import nfindr
+from .nmf import nmf
 from .pca import pca
 
-__all__ = ["abundances", "atgp", "bayesian_unmixing", "kmeans", "nfindr", "pca", "ppi", "vca"]
+__all__ = [
+    "abundances",
+    "atgp",
+    "bayesian_unmixing",
+    "ica",
+    "kmeans",
+    "nfindr",
+    "nmf",
+    "pca",
+    "ppi",
+    "vca",
+]
