@@ -23,6 +23,7 @@ from .gibbs import (
     products,
     slice_normal,
     step_limits,
+)
 from .ica import (
     Contrast,
     ContrastSums,
@@ -96,14 +97,14 @@ from .svd import (
 from .windows import corners, overlap_add, pair, require_windows_fit, sliding_windows
 
 __all__ = [
+    "COSINE_SUMS",
+    "KINDS",
     "Assignment",
     "Bound",
-    "COSINE_SUMS",
     "Contrast",
     "ContrastSums",
     "FactorSums",
     "Found",
-    "KINDS",
     "Moments",
     "Output",
     "Pairs",
