@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import traceback
+import warnings
 from pathlib import Path
 
 import array_api_strict
@@ -36,6 +37,9 @@ SCAN = um.samples(RNG.random((4, 5, 6, 7)), 2)
 MASK = np.ones((4, 5), bool)
 MASK[0] = False
 RECORD = um.pca(SPECTRA, 2).record
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that so few sweeps agree
+    POSTERIOR = um.bayesian_unmixing(TABLE, 2, max_iter=8)
 
 
 def on_disk(values):
@@ -108,6 +112,37 @@ CASES = {
         lambda: um.samples(unknown_sizes(TABLE), 1),
         um.ShapeError,
         ("(nan, 5)", "expected known sizes", "call its compute_chunk_sizes()"),
+    ),
+    # bayesian unmixing and extremes
+    "one chain alone": (
+        lambda: um.bayesian_unmixing(TABLE, 2, n_chains=1),
+        um.ParameterError,
+        ("n_chains is 1", "expected a whole number from 2", "chains that are compared"),
+    ),
+    "chains that agree better than they can": (
+        lambda: um.bayesian_unmixing(TABLE, 2, r_hat=1),
+        um.ParameterError,
+        ("r_hat is 1", "expected a number above 1"),
+    ),
+    "endmembers that would be negative": (
+        lambda: um.bayesian_unmixing(TABLE - 9, 2),
+        um.DataError,
+        ("the mean of the samples is negative at 5 of 5 features", "pass nonnegative=False"),
+    ),
+    "a level that is no probability": (
+        lambda: POSTERIOR.interval(90),
+        um.ParameterError,
+        ("level is 90", "expected a probability above 0 and below 1"),
+    ),
+    "an interval of a projected posterior": (
+        lambda: POSTERIOR.project(TABLE).interval(),
+        um.ParameterError,
+        ("this posterior was projected", "has no draws", "run bayesian_unmixing on these samples"),
+    ),
+    "no skewers": (
+        lambda: um.ppi(TABLE, 2, n_skewers=0),
+        um.ParameterError,
+        ("n_skewers is 0", "expected a whole number from 1", "random directions"),
     ),
     # images
     "an image of lists": (
@@ -612,6 +647,46 @@ CASES = {
         lambda: um.kmeans(TABLE, 3, init=TABLE[:2]),
         um.ParameterError,
         ("init has 2 centres", "expected n_clusters=3"),
+    ),
+    "an unknown contrast": (
+        lambda: um.ica(TABLE, 2, contrast="cube"),
+        um.ParameterError,
+        ("contrast is 'cube'", "expected 'logcosh' or 'exp'"),
+    ),
+    "factors of an unknown loss": (
+        lambda: um.nmf(TABLE, 2, loss="l2"),
+        um.ParameterError,
+        ("loss is 'l2'", "expected one of frobenius, kullback-leibler"),
+    ),
+    "factors with a negative tolerance": (
+        lambda: um.nmf(TABLE, 2, tol=float("nan")),
+        um.ParameterError,
+        ("tol is nan", "expected zero or more"),
+    ),
+    "factors of values below zero": (
+        lambda: um.nmf(TABLE - 1, 2),
+        um.DataError,
+        ("the samples hold values down to -0.", "expected none below zero", "'amplitude'"),
+    ),
+    "factors of nothing": (
+        lambda: um.nmf(0 * TABLE, 2),
+        um.DataError,
+        ("all values of the samples are zero", "expected some signal"),
+    ),
+    "factors from an unknown start": (
+        lambda: um.nmf(TABLE, 2, init="svd"),
+        um.ParameterError,
+        ("init is 'svd'", "expected one of nndsvda, random, nfindr, or a model of these samples"),
+    ),
+    "factors from too few": (
+        lambda: um.nmf(TABLE, 3, init=um.nmf(TABLE, 2)),
+        um.ParameterError,
+        ("init has 2 components", "expected n_components=3"),
+    ),
+    "factors from another map": (
+        lambda: um.nmf(TABLE, 2, init=um.nmf(TABLE[:8], 2)),
+        um.ShapeError,
+        ("init is of a map (8,)", "expected a model of these samples of (12,)"),
     ),
     "projecting an image": (
         lambda: um.pca(TABLE, 2).project(um.samples(IMAGE, 2)),

@@ -94,6 +94,9 @@ CHAINS = {
     "kmeans": lambda image: um.kmeans(spectra(image), 3, n_starts=2, rng=9),
     "kmeans of scores": kmeans_of_scores,
     "kmeans of an array": kmeans_of_array,
+    "ica": lambda image: um.ica(spectra(image), 2, n_runs=3, contrast="exp", rng=6),
+    "nmf": lambda image: um.nmf(sliced(image), 2, init="random", rng=5),
+    "nmf of a model": lambda image: um.nmf(spectra(image), 2, init=um.nmf(spectra(image), 2)),
     "a movie by frames": lambda movie: um.pca(spectra(movie).normalize("unit_sum", over="all"), 2),
 }
 

@@ -27,10 +27,19 @@ from ._errors import (
 )
 from ._fold import fold
 from ._record import Record, Step
-from ._results import Clusters, Endmembers, PrincipalComponents, Unmixing
+from ._results import (
+    Clusters,
+    Endmembers,
+    IndependentComponents,
+    NonnegativeFactors,
+    PixelPurity,
+    Posterior,
+    PrincipalComponents,
+    Unmixing,
+)
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, kmeans, nfindr, pca
+from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -79,8 +88,12 @@ __all__ = [
     "DataError",
     "Endmembers",
     "FileError",
+    "IndependentComponents",
+    "NonnegativeFactors",
     "ParameterError",
     "Pipeline",
+    "PixelPurity",
+    "Posterior",
     "PrincipalComponents",
     "Record",
     "Samples",
@@ -90,19 +103,24 @@ __all__ = [
     "UnmixError",
     "Unmixing",
     "abundances",
+    "atgp",
+    "bayesian_unmixing",
     "config",
     "detector_mask",
     "explain",
     "fold",
+    "ica",
     "io",
     "kmeans",
     "load",
     "nfindr",
+    "nmf",
     "open",
     "ops",
     "overlap_add",
     "pca",
     "plot",
+    "ppi",
     "representatives",
     "routes",
     "samples",
@@ -110,6 +128,7 @@ __all__ = [
     "scan_fft",
     "sliding_windows",
     "synthetic",
+    "vca",
     "virtual_image",
     "window_fft",
 ]

@@ -198,9 +198,12 @@ def rng_key(rng: RNG) -> int:
     return int(rng)
 
 
-def generator(key: int, stream: int) -> np.random.Generator:
-    """Return the generator of one numbered stream of ``key``; streams are independent."""
-    return np.random.Generator(np.random.Philox(key=[key, stream]))
+def generator(key: int, stream: int, block: int = 0) -> np.random.Generator:
+    """Return the generator of one numbered stream of ``key``; streams are independent.
+
+    A stream has blocks that are independent too: they are 2**192 steps of the counter apart.
+    """
+    return np.random.Generator(np.random.Philox(key=[key, stream], counter=[0, 0, 0, block]))
 
 
 def uniform_per_sample(key: int, stream: int, numbers: HostArray, width: int) -> HostArray:

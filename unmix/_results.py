@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self
 
 from . import ops
 from ._arrays import device_of, namespace_of
 from ._axes import Axis
 from ._door import as_table
-from ._errors import ShapeError
+from ._errors import ParameterError, ShapeError
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
 from ._sources import ArraySource
 from ._typing import Array, HostArray
 from .layout import Layout
+
+Loss = Literal["frobenius", "kullback-leibler"]
 
 SOLVERS = {"sum_to_one": ops.fcls, "nonnegative": ops.nnls, "none": ops.ucls}
 
@@ -237,6 +240,206 @@ class Endmembers(Unmixing):
         # these samples are not the ones that the endmembers were found among
         found = dict.fromkeys(("indices", "positions", "volume", "volume_history"))
         return {**Unmixing._read(self, samples), **found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class PixelPurity(Endmembers):
+    """Endmembers, and how often each sample was extreme.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record, constraint, indices, positions
+        See `Endmembers`; there is no volume.
+    counts : array, optional
+        Shape of the map, int32: at how many ends of random directions a sample lies; -1 at samples
+        that were left out.
+    """
+
+    counts: Array | None = None
+
+    extras: ClassVar[tuple[str, ...]] = (*Endmembers.extras, "counts")
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        return {**Endmembers._read(self, samples), "counts": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Posterior(Endmembers):
+    """Endmembers and abundances as means of their posterior distribution.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record, constraint
+        See `Endmembers`; nothing was taken at one sample.
+    components_std : array
+        Standard deviation of each entry of the endmembers, (k, *descriptor_shape).
+    components_draws : array
+        Draws of the endmembers, (n_draws, k, *descriptor_shape), float32.
+    noise : float
+        Posterior mean of the standard deviation of the noise, as root mean square over features.
+    r_hat, ess : numpy.ndarray
+        Split R-hat and effective sample size of the endmembers' coordinates in the subspace,
+        k (k - 1) of them, and of the logarithm of the noise variance, last.
+    n_iter : int
+        Sweeps of each chain, burn-in included.
+    abundances_std : array, optional
+        Standard deviation of each abundance, (k, *map_shape).
+    abundances_draws : array, optional
+        Draws of the abundances, (n_draws, k, *map_shape), float32.
+    """
+
+    components_std: Array
+    components_draws: Array
+    noise: float
+    r_hat: HostArray
+    ess: HostArray
+    n_iter: int
+    abundances_std: Array | None = None
+    abundances_draws: Array | None = None
+
+    extras: ClassVar[tuple[str, ...]] = (
+        *Endmembers.extras,
+        "components_std",
+        "components_draws",
+        "noise",
+        "r_hat",
+        "ess",
+        "n_iter",
+        "abundances_std",
+        "abundances_draws",
+    )
+
+    def interval(self, level: float = 0.9) -> tuple[Array, Array]:
+        """Return intervals that hold each abundance with a given probability.
+
+        Parameters
+        ----------
+        level : float
+            The probability, above 0 and below 1.
+
+        Returns
+        -------
+        low, high : array
+            Shape (k, *map_shape), float32. The shortest of three: equal tails, or all of the tail
+            at one end, where 0 or 1 is inside. So a pure sample may be one.
+
+        Raises
+        ------
+        ParameterError
+            If the level is not a probability, or the model has no draws of these samples because it
+            was projected.
+        """
+        if self.abundances_draws is None:
+            raise ParameterError(
+                "this posterior was projected and has no draws of these abundances; run "
+                "bayesian_unmixing on these samples"
+            )
+        tail, draws = _tail(level), self.abundances_draws
+        xp = namespace_of(draws)
+        low, high = ops.quantiles(draws, [tail / 2, 1 - tail / 2])
+        most, least = ops.quantiles(draws, [1 - tail, tail])
+        width = high - low
+        pure = (1 - least < width) & (1 - least < most)
+        absent = (most < width) & ~pure
+        low = xp.where(absent, xp.zeros_like(low), xp.where(pure, least, low))
+        return low, xp.where(pure, xp.ones_like(high), xp.where(absent, most, high))
+
+    def endmember_interval(self, level: float = 0.9) -> tuple[Array, Array]:
+        """Return intervals that hold each entry of the endmembers with a given probability.
+
+        Parameters
+        ----------
+        level : float
+            The probability, above 0 and below 1.
+
+        Returns
+        -------
+        low, high : array
+            Shape (k, *descriptor_shape), float32, with equal tails.
+
+        Raises
+        ------
+        ParameterError
+            If the level is not a probability.
+        """
+        tail = _tail(level)
+        low, high = ops.quantiles(self.components_draws, [tail / 2, 1 - tail / 2])
+        return low, high
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        drawn = dict.fromkeys(("abundances_std", "abundances_draws"))
+        return {**Endmembers._read(self, samples), **drawn}
+
+
+def _tail(level: float) -> float:
+    """Return the probability outside of an interval."""
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise ParameterError(f"level is {level!r}; expected a probability above 0 and below 1")
+    return 1 - float(level)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class IndependentComponents(Unmixing):
+    """Components whose maps are as far from Gaussian as they can be, the farthest first.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`; maps have mean zero and variance one and do not correlate.
+    negentropy : numpy.ndarray
+        How far each map is from a Gaussian, (k,).
+    stability : numpy.ndarray, optional
+        1 for a component that all runs find, near 0 for an accident, (k,); None after one run.
+    n_iter : int
+        Passes over the scores that were taken.
+    converged : bool
+        Whether the run that is returned stopped by the tolerance.
+    """
+
+    negentropy: HostArray
+    stability: HostArray | None = None
+    n_iter: int
+    converged: bool
+
+    extras: ClassVar[tuple[str, ...]] = ("negentropy", "stability", "n_iter", "converged")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class NonnegativeFactors(Unmixing):
+    """Non-negative maps and components, in the order of the signal that they carry.
+
+    Parameters
+    ----------
+    maps, components, mean, layout, record
+        See `Unmixing`. There is no mean.
+    loss : {"frobenius", "kullback-leibler"}
+        What was made small.
+    simplex : bool
+        Whether the maps sum to one.
+    divergence : float
+        Squared error, or divergence, of all samples over the full descriptor.
+    n_iter : int
+        Passes that were taken.
+    """
+
+    loss: Loss
+    simplex: bool
+    divergence: float
+    n_iter: int
+
+    extras: ClassVar[tuple[str, ...]] = ("loss", "simplex", "divergence", "n_iter")
+
+    def rows(self, packed: Array) -> Array:
+        components = namespace_of(packed).astype(self.packed(self.components), packed.dtype)
+        if self.loss == "kullback-leibler":
+            return ops.kullback_leibler_maps(
+                packed, components, self.layout.weights(packed), self.simplex
+            )
+        return SOLVERS["sum_to_one" if self.simplex else "nonnegative"](packed, components)
+
+    def _read(self, samples: Samples) -> dict[str, Any]:
+        # the loss of these samples would take a second pass
+        return {**Unmixing._read(self, samples), "divergence": float("nan")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -23,12 +23,29 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "virtual_image": describe.virtual_image,
     "pca": decompose.pca,
     "nfindr": decompose.nfindr,
+    "vca": decompose.vca,
+    "atgp": decompose.atgp,
+    "ppi": decompose.ppi,
+    "bayesian_unmixing": decompose.bayesian_unmixing,
     "abundances": decompose.abundances,
     "kmeans": decompose.kmeans,
+    "nmf": decompose.nmf,
+    "ica": decompose.ica,
 }
 METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "on", "keep")
 SOURCES = ("samples", "open")
-FITS = ("pca", "nfindr", "abundances", "kmeans")
+FITS = (
+    "pca",
+    "nfindr",
+    "vca",
+    "atgp",
+    "ppi",
+    "bayesian_unmixing",
+    "abundances",
+    "kmeans",
+    "nmf",
+    "ica",
+)
 """Steps that turn samples into a model."""
 
 

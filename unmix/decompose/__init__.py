@@ -1,8 +1,23 @@
 """S(x, R) into maps and components."""
 
 from .abundances import abundances
+from .bayesian import bayesian_unmixing
+from .extraction import atgp, ppi, vca
+from .ica import ica
 from .kmeans import kmeans
 from .nfindr import nfindr
+from .nmf import nmf
 from .pca import pca
 
-__all__ = ["abundances", "kmeans", "nfindr", "pca"]
+__all__ = [
+    "abundances",
+    "atgp",
+    "bayesian_unmixing",
+    "ica",
+    "kmeans",
+    "nfindr",
+    "nmf",
+    "pca",
+    "ppi",
+    "vca",
+]

@@ -34,6 +34,14 @@ def rows_are_at_hand(source: Source) -> bool:
     return isinstance(source, ArraySource) and source.in_memory
 
 
+def not_negative(value: Any, what: str) -> float:
+    """Return ``value`` as a float, or say what it should have been."""
+    is_real = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_real or not value >= 0:
+        raise ParameterError(f"{what} is {value!r}; expected zero or more")
+    return float(value)
+
+
 def kept_if_it_fits(samples: Samples, passes: int) -> Samples:
     """Hold the table in memory for a method with many passes, where the budget allows it.
 

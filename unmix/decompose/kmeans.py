@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -18,7 +17,7 @@ from .._samples import Samples
 from .._sources import empty_like
 from .._tiles import Tile
 from .._typing import RNG, Array
-from ._common import kept_if_it_fits, packed_endmembers, whole_number
+from ._common import kept_if_it_fits, not_negative, packed_endmembers, whole_number
 from ._lloyd import steps_over
 
 IN_CACHE = 1 << 18
@@ -87,8 +86,7 @@ def kmeans(
     n_clusters = whole_number(n_clusters, 1, n, "n_clusters", f"{n} samples")
     n_starts = whole_number(n_starts, 1, 10_000, "n_starts", "starts")
     max_iter = whole_number(max_iter, 1, 10**9, "max_iter", "steps")
-    if not isinstance(tol, Real) or not tol >= 0:
-        raise ParameterError(f"tol is {tol!r}; expected zero or more")
+    tol = not_negative(tol, "tol")
     table = kept_if_it_fits(samples, n_clusters + max_iter + 2)
     origin, norms, variance = _norms(table)
     if isinstance(init, str):

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from .. import ops
-from .._arrays import namespace_of, rng_key, to_host
+from .._arrays import rng_key, to_host
 from .._door import as_table
-from .._errors import DataError, ParameterError, ShapeError
-from .._fold import all_numbers, fold, map_rows
-from .._nearest import nearest_samples
-from .._record import Clock, Record
-from .._results import Endmembers, PrincipalComponents, maps_of
+from .._fold import all_numbers
+from .._record import Clock
+from .._results import Endmembers, PrincipalComponents
 from .._samples import Samples
-from .._tiles import Tile
-from .._typing import RNG, Array, HostArray
+from .._typing import RNG, Array
 from ._common import whole_number
-from .abundances import abundances
+from ._vertices import endmember_count, farthest_from, mixed_of, search_over, subspace
 from .pca import pca as fit_pca
-
-MOST_ENDMEMBERS = 62
-"""A support of endmembers is kept as the bits of one integer."""
-
-ROUNDING = 16
-"""Spreads under this many units in the last place of the largest values are none."""
 
 
 def nfindr(
@@ -95,18 +85,13 @@ def nfindr(
     clock, key = Clock(), rng_key(rng)
     samples = as_table(samples)
     n = samples.layout.n_samples
-    f = samples.layout.n_features
-    limits = f"{n} samples with {f} features, and {MOST_ENDMEMBERS} have abundances"
-    most = min(n, f + 1, MOST_ENDMEMBERS)
-    n_endmembers = whole_number(n_endmembers, 2, most, "n_endmembers", limits)
+    n_endmembers = endmember_count(samples, n_endmembers)
     n_starts = whole_number(n_starts, 0, 10_000, "n_starts", "random starts")
     average = whole_number(average, 1, n, "average", f"{n} samples")
     model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
-    model = _subspace(model, samples, n_endmembers)
-    found = _largest_simplex(model.scores, n_endmembers, n_starts, key)
-    groups = found.numbers[:, None]  # the nearest sample to a vertex is the vertex
-    if average > 1:
-        groups, _ = nearest_samples(model.scores, found.points, average)
+    model = subspace(model, samples, n_endmembers)
+    found = largest_simplex(model.scores, n_endmembers, n_starts, key)
+    fitted = mixed_of(samples, model, found.numbers, average=average, raw=raw)
     parameters = {
         "n_endmembers": n_endmembers,
         "n_starts": n_starts,
@@ -115,99 +100,19 @@ def nfindr(
         "raw": raw,
         "rng": key,
     }
-    if raw:
-        fitted = abundances(samples, samples.layout.unpack(_means(samples, groups)))
-    else:
-        fitted = _projected(model, _means(model.scores, groups))
     return replace(
         fitted,
-        layout=samples.layout,
         record=samples.record.then("nfindr", parameters, **clock.facts(fitted.maps)),
-        indices=found.numbers,
-        positions=samples.layout.positions(found.numbers),
         volume=found.volume,
         volume_history=found.history,
     )
 
 
-def _subspace(
-    model: PrincipalComponents, samples: Samples, n_endmembers: int
-) -> PrincipalComponents:
-    """Return the model of the first ``n_endmembers - 1`` components, if the samples fill them."""
-    d = n_endmembers - 1
-    if not isinstance(model, PrincipalComponents):
-        raise ParameterError(f"pca is {model!r}; expected what unmix.pca returns")
-    mine, theirs = model.layout, samples.layout
-    everywhere = (slice(None),) * len(theirs.map_axes)
-    if mine.map_shape != theirs.map_shape or not np.array_equal(
-        mine.numbers(everywhere), theirs.numbers(everywhere)
-    ):
-        raise ShapeError(
-            f"pca is of {mine.n_samples} samples of a map {mine.map_shape}; expected a model of "
-            f"these {theirs.n_samples} of {theirs.map_shape}: fit it to them, with the same mask"
-        )
-    mine.require_same_descriptor(theirs)
-    if not Record(model.record.steps[:-1]).same_samples(samples.record):
-        raise ShapeError(
-            "pca was fitted to other data than these samples, or to another description; expected "
-            "a model of the same: fit it to them, or leave it out"
-        )
-    if model.mean is None or len(model) < d:
-        centred = "" if model.mean is not None else ", fitted without centring"
-        raise ParameterError(
-            f"pca has {len(model)} components{centred}; expected a centred model with at least {d}"
-        )
-    spread = _spread(model.scores)[:d]
-    offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
-    eps = np.finfo(to_host(model.maps[:0, ...]).dtype).eps
-    rank = int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
-    if rank < d:
-        raise DataError(
-            f"the samples span {rank} dimensions, and {n_endmembers} endmembers need {d}; "
-            f"ask for at most {rank + 1} endmembers, or look for constant or repeated samples"
-        )
-    return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
-
-
-def _spread(scores: Samples) -> HostArray:
-    """Standard deviation of each score: that of eigenvalues ends at the root of their rounding."""
-
-    def update(tile: Tile, _: None) -> Array:
-        rows = namespace_of(tile.rows).astype(tile.rows, float64)
-        return rows.T @ rows  # scores have no mean
-
-    float64 = scores.xp.float64
-    squares, _ = fold(scores, update, lambda a, b: a + b)
-    return np.asarray(np.sqrt(np.diag(to_host(squares)) / scores.layout.n_samples))
-
-
-def _search(scores: Samples) -> Callable[[HostArray, HostArray], ops.Found]:
-    """Search all tiles for the best sample of each linear form; ties go to the lowest number."""
-
-    def update(tile: Tile, _: None, forms: HostArray, offsets: HostArray) -> ops.Found:
-        values, at = ops.largest_forms(tile.rows, forms, offsets)
-        points = to_host(namespace_of(values).take(tile.rows, at, axis=0)).astype(float)
-        return ops.Found(to_host(values).astype(float), tile.numbers_at(to_host(at)), points)
-
-    def merge(a: ops.Found, b: ops.Found) -> ops.Found:
-        later = (b.value > a.value) | ((b.value == a.value) & (b.number < a.number))
-        chosen = (
-            np.where(later.reshape((-1,) + (1,) * (x.ndim - 1)), y, x)
-            for x, y in zip(a, b, strict=True)
-        )
-        return ops.Found(*chosen)
-
-    def search(forms: HostArray, offsets: HostArray) -> ops.Found:
-        found, _ = fold(scores, update, merge, state=(forms, offsets), label="simplex")
-        result: ops.Found = found
-        return result
-
-    return search
-
-
-def _largest_simplex(scores: Samples, n_endmembers: int, n_starts: int, key: int) -> ops.Simplex:
-    search = _search(scores)
-    first, point = _farthest_from_mean(scores)
+def largest_simplex(scores: Samples, n_endmembers: int, n_starts: int, key: int) -> ops.Simplex:
+    """Find the largest simplex of samples in the coordinates of their subspace."""
+    search = search_over(scores)
+    # scores are distances from the mean
+    first, point = farthest_from(scores, np.empty((0, n_endmembers - 1)))
     start = ops.grow_simplex(search, first, point)
     drawn = ops.random_starts(scores.layout.n_samples, n_endmembers, n_starts, key)
     numbers = all_numbers(scores)[drawn]
@@ -216,46 +121,3 @@ def _largest_simplex(scores: Samples, n_endmembers: int, n_starts: int, key: int
     return ops.largest_simplex(
         search, np.concatenate([start[0][None], numbers]), np.concatenate([start[1][None], points])
     )
-
-
-def _farthest_from_mean(scores: Samples) -> tuple[int, HostArray]:
-    """The sample of the largest score: scores are distances from the mean."""
-
-    def update(tile: Tile, _: None) -> tuple[float, int, HostArray]:
-        squared, at = ops.farthest_point(tile.rows, np.zeros(tile.rows.shape[1]))
-        return (
-            -squared,
-            int(tile.numbers_at(np.asarray([at]))[0]),
-            to_host(tile.rows[at, :]).astype(float),
-        )
-
-    (_, number, point), _ = fold(scores, update, lambda a, b: min(a, b, key=lambda part: part[:2]))
-    return number, point
-
-
-def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
-    """Endmembers inside the subspace, from their scores (k, k - 1).
-
-    What a sample has outside of it is orthogonal to all differences between mixtures, so that the
-    abundances of its scores are exactly those of the sample.
-    """
-    scores = model.scores
-    xp = namespace_of(corners)
-    packed = xp.matmul(corners, model.packed(model.components))
-    if model.mean is not None:
-        packed = packed + model.packed(model.mean[None, ...])
-    n = scores.layout.n_samples
-    problem = ops.mixing(corners, scores.dtype, "sum_to_one", n)
-    rows = map_rows(scores, lambda r: ops.mixed(r, problem), corners.shape[0], label="abundances")
-    return Endmembers(
-        maps=maps_of(rows),
-        components=model.layout.unpack(packed),
-        layout=model.layout,
-        record=model.record,
-    )
-
-
-def _means(samples: Samples, groups: HostArray) -> Array:
-    """Mean row of each group of samples, (k, n_features)."""
-    xp = samples.xp
-    return xp.stack([xp.mean(samples.rows(g), axis=0) for g in groups])

@@ -13,7 +13,7 @@ from .._axes import Axis
 from .._errors import UnmixError
 from .._fold import fold
 from .._record import Record
-from .._results import Clusters, Endmembers, PrincipalComponents, Unmixing
+from .._results import Clusters, Endmembers, NonnegativeFactors, PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._sources import ArraySource
 from .._tiles import Tile
@@ -118,6 +118,8 @@ def findings(model: Unmixing, pca: PrincipalComponents | None) -> list[str]:
             np.asarray(model.labels)[np.asarray(model.labels) >= 0], minlength=len(model)
         )
         lines += [f"cluster {i}: {c} samples ({c / n:.1%})" for i, c in enumerate(counts)]
+    elif isinstance(model, NonnegativeFactors):
+        lines.append(f"{model.loss} loss after {model.n_iter} passes: {model.divergence:.6g}")
     pca = model if isinstance(model, PrincipalComponents) else pca
     if pca is not None:
         ratios = np.asarray(pca.explained_variance_ratio)

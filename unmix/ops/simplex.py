@@ -40,6 +40,16 @@ Search = Callable[[HostArray, HostArray], Found]
 """(forms (s, d), offsets (s,)) -> the sample of the largest modulus of each form."""
 
 
+def merge_found(a: Found, b: Found) -> Found:
+    """Take the better sample of each form; ties go to the lowest number."""
+    later = (b.value > a.value) | ((b.value == a.value) & (b.number < a.number))
+    chosen = (
+        np.where(later.reshape((-1,) + (1,) * (x.ndim - 1)), y, x)
+        for x, y in zip(a, b, strict=True)
+    )
+    return Found(*chosen)
+
+
 class Simplex(NamedTuple):
     """Vertices of the largest simplex that was found."""
 

@@ -14,6 +14,9 @@ from ._checks import ABOVE_0, LAYOUT, NOISE, number, whole
 Floats = NDArray[np.float64]
 Pair = int | tuple[int, int]
 
+LEAST_CUT = 1.5
+"""Least largest abundance, in units of that of an even mixture: below, nearly all draws are cut."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mixtures:
@@ -44,6 +47,7 @@ def simplex_mixtures(
     snr_db: float | None = None,
     pure: bool = True,
     concentration: float = 1.0,
+    largest: float = 1.0,
     rng: RNG = 0,
 ) -> Mixtures:
     """Mix smooth non-negative endmembers with abundances of a Dirichlet distribution.
@@ -58,6 +62,9 @@ def simplex_mixtures(
         Whether one sample of each endmember, at a random place, is pure.
     concentration : float
         Of the Dirichlet distribution: 1 fills the simplex evenly, less prefers its corners.
+    largest : float
+        Largest abundance in any sample but the pure ones, from ``1.5 / n_endmembers`` to 1: the
+        corners beyond are cut off, by drawing again.
     rng : int or numpy.random.Generator
         Source of endmembers and abundances, which do not depend on `snr_db`, and of the noise.
 
@@ -75,6 +82,7 @@ def simplex_mixtures(
     n = whole("n_endmembers", n_endmembers, 2)
     n_samples, n_features = whole("n_samples", n_samples, n), whole("n_features", n_features, n)
     number("concentration", concentration, "a number above 0", ABOVE_0)
+    number("largest", largest, f"a number from {LEAST_CUT / n:g} to 1", LEAST_CUT / n, 1)
     key = rng_key(rng)
     draws = generator(key, LAYOUT)
     # A main peak in a stretch of its own makes each independent of the others; two are small.
@@ -85,6 +93,8 @@ def simplex_mixtures(
     axis = np.linspace(0, 1, n_features)
     endmembers = (heights * np.exp(-(((axis - centers) / widths) ** 2) / 2)).sum(axis=1)
     abundances = draws.dirichlet(np.full(n, float(concentration)), n_samples)
+    while np.any(again := abundances.max(axis=1) > largest):
+        abundances[again] = draws.dirichlet(np.full(n, float(concentration)), int(again.sum()))
     pure_indices = draws.permutation(n_samples)[: n if pure else 0]
     abundances[pure_indices] = np.eye(n)[: len(pure_indices)]
     samples = abundances @ endmembers

@@ -1,0 +1,190 @@
+"""The draws of Bayesian unmixing against the distributions that they are to leave as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from backends import Backend
+from scipy import stats
+
+from unmix import ops
+
+host = Backend.numpy
+
+
+@pytest.fixture
+def draws():
+    return np.random.default_rng(0)
+
+
+def mixtures(p=3, n=40, chains=2, seed=0):
+    """Return points (d, n), abundances (chains, p, n) and vertices (chains, p, d)."""
+    rng = np.random.default_rng(seed)
+    vertices = rng.standard_normal((chains, p, p - 1)) + 3 * np.eye(p)[:, : p - 1]
+    abundances = np.swapaxes(rng.dirichlet(np.ones(p), (chains, n)), 1, 2)
+    points = np.einsum("pk,pn->kn", vertices[0], abundances[0])
+    return points + 0.1 * rng.standard_normal(points.shape), abundances, vertices
+
+
+class TestSliceNormal:
+    @pytest.mark.parametrize(
+        ("low", "high"), [(-np.inf, np.inf), (-1.0, 0.3), (2.0, 2.5), (9.0, 30.0), (-40.0, -9.0)]
+    )
+    def test_leaves_a_truncated_normal_as_it_is(self, draws, low, high):
+        n, truth = 20_000, stats.truncnorm(low, high)
+        values = 1 + 2 * truth.rvs(n, random_state=draws)
+        ends = np.full(n, 1 + 2 * low), np.full(n, 1 + 2 * high)
+        for _ in range(3):
+            uniform = draws.random((2, n))
+            values = ops.slice_normal(values, np.ones(n), np.full(n, 2.0), *ends, uniform)
+        assert stats.kstest((values - 1) / 2, truth.cdf).pvalue > 1e-3
+
+    def test_reaches_the_distribution_from_anywhere(self, draws):
+        values = np.full(5000, 8.0)
+        for _ in range(60):
+            ends = np.full(5000, -1.0), np.full(5000, 9.0)
+            one = np.ones(5000)
+            values = ops.slice_normal(values, 0 * one, one, *ends, draws.random((2, 5000)))
+        assert stats.kstest(values, stats.truncnorm(-1, 9).cdf).pvalue > 1e-3
+
+
+class TestAbundances:
+    def test_follow_the_posterior_of_one_sample(self, draws):
+        """Against sums over a grid of the whole simplex."""
+        vertices = np.asarray([[0.0, 0.0], [1.0, 0.2], [0.3, 0.9]])
+        point, variance, n = np.asarray([0.1, 0.35]), 0.04, 4000
+        grid = np.stack(np.meshgrid(*[np.linspace(0, 1, 401)] * 2, indexing="ij"), -1).reshape(
+            -1, 2
+        )
+        grid = np.column_stack([grid, 1 - grid.sum(axis=1)])
+        grid = grid[grid[:, 2] >= 0]
+        weight = np.exp(-np.sum((grid @ vertices - point) ** 2, axis=1) / 2 / variance)
+        mean = weight @ grid / weight.sum()
+        spread = np.sqrt(weight @ (grid - mean) ** 2 / weight.sum())
+
+        abundances = np.full((1, 3, n), 1 / 3)
+        points, pairs = np.repeat(point[:, None], n, axis=1), [(2, 0), (0, 1), (1, 2)]
+        for _ in range(60):
+            uniform = draws.random((3, 2, 1, n))
+            ops.draw_abundances(
+                points, abundances, vertices[None], np.asarray([variance]), pairs, uniform
+            )
+        assert np.allclose(abundances[0].mean(axis=1), mean, atol=4 * spread / np.sqrt(n))
+        assert np.allclose(abundances[0].std(axis=1), spread, rtol=0.05)
+
+    def test_stay_on_the_simplex_and_agree_between_backends(self, backend, draws):
+        points, abundances, vertices = mixtures(4, 50)
+        uniform, pairs = draws.random((4, 2, 2, 50)), [(0, 1), (1, 2), (2, 3), (3, 0)]
+        variance = np.asarray([0.01, 0.2])
+        expected = abundances.copy()
+        ops.draw_abundances(points, expected, vertices, variance, pairs, uniform)
+        found = backend.xp.asarray(backend.asarray(abundances), copy=True)
+        ops.draw_abundances(
+            backend.asarray(points), found, vertices, variance, pairs, backend.asarray(uniform)
+        )
+        assert backend.owns(found)
+        assert np.allclose(host(found), expected, atol=1e-12)
+        assert np.min(expected) >= 0
+        assert np.allclose(expected.sum(axis=1), 1)
+
+
+class TestVertices:
+    def test_follow_the_normal_distribution_of_least_squares(self, draws):
+        points, abundances, vertices = mixtures(3, 200, chains=400)
+        abundances[:] = abundances[0]
+        vertices[:] = vertices[0]
+        variance = np.full(400, 0.25)
+        sums, free = ops.products(points, abundances), ops.Bound(np.empty((2, 0)), np.empty(0))
+        for _ in range(40):
+            vertices = ops.draw_vertices(vertices, sums, variance, free, draws)
+        inverse = np.linalg.inv(abundances[0] @ abundances[0].T)
+        spread = np.sqrt(0.25 * np.diag(inverse))[:, None]
+        away = (vertices - inverse @ abundances[0] @ points.T) / spread
+        assert np.all(np.abs(away.mean(axis=0)) < 4 / np.sqrt(400))
+        assert np.allclose(away.std(axis=0), 1, atol=0.15)
+
+    def test_never_fall_below_the_bound(self, draws):
+        points, abundances, vertices = mixtures(3, 30, chains=50)
+        basis = np.linalg.qr(draws.standard_normal((9, 2)))[0].T
+        bound = ops.Bound(basis, np.abs(vertices @ basis).max(axis=(0, 1)))
+        sums = ops.products(points, abundances)
+        for _ in range(20):
+            vertices = ops.draw_vertices(vertices, sums, np.full(50, 9.0), bound, draws)
+        assert np.min(vertices @ basis + bound.offset) > -1e-12
+
+    def test_step_limits_are_where_a_value_becomes_zero(self, draws):
+        values, slopes = draws.random((5, 7)), draws.standard_normal((5, 7))
+        low, high = ops.step_limits(values, slopes)
+        for s in (low, high):
+            assert np.allclose(np.min(values + s[:, None] * slopes, axis=1), 0, atol=1e-12)
+        assert np.all(low < 0)
+        assert np.all(high > 0)
+        assert ops.step_limits(values, 0 * slopes)[1].tolist() == [np.inf] * 5
+
+
+class TestShares:
+    def test_points_stay_where_they_are(self, backend):
+        _, abundances, vertices = mixtures(4, 30)
+        before = np.swapaxes(abundances, 1, 2) @ vertices
+        found = backend.xp.asarray(backend.asarray(abundances), copy=True)
+        ratio = ops.least_ratio(found, 1, 3)
+        assert np.allclose(ratio, np.min(abundances[:, 3] / abundances[:, 1], axis=1))
+        share = -ratio  # as far as samples allow
+        ops.move_share(found, 1, 3, share)
+        vertices[:, 1] += (share / (1 - share))[:, None] * (vertices[:, 1] - vertices[:, 3])
+        assert np.allclose(np.swapaxes(host(found), 1, 2) @ vertices, before)
+        assert np.allclose(host(found).sum(axis=1), 1)
+        assert np.allclose(np.min(host(found)[:, 3], axis=1), 0, atol=1e-15)
+
+    @pytest.mark.parametrize(("low", "high"), [(-np.inf, np.inf), (-0.01, 0.004)])
+    def test_are_drawn_by_their_density(self, draws, low, high):
+        n, ratio, size = 80, 0.05, 20_000
+        limits = np.full(size, low), np.full(size, high)
+        share = ops.draw_share(n, np.full(size, ratio), limits, draws.random(size))
+        first, last = max(-ratio, low / (1 + low) if low > -1 else -np.inf), 1.0
+        if np.isfinite(high):
+            last = high / (1 + high)
+
+        def cdf(u):  # of (1 - u)^(n - 2)
+            at = (1 - u) ** (n - 1)
+            return ((1 - first) ** (n - 1) - at) / ((1 - first) ** (n - 1) - (1 - last) ** (n - 1))
+
+        assert stats.kstest(share, cdf).pvalue > 1e-3
+
+
+class TestNoise:
+    def test_variance_is_that_of_the_residuals(self, draws):
+        points, abundances, vertices = mixtures(3, 500, chains=300)
+        abundances[:], vertices[:] = abundances[0], vertices[0]
+        sums = ops.merge_products(
+            ops.products(points[:, :200], abundances[..., :200]),
+            ops.products(points[:, 200:], abundances[..., 200:]),
+        )
+        squares = np.sum((points - vertices[0].T @ abundances[0]) ** 2) + 70.0
+        found = ops.draw_variance(sums, vertices, 70.0, 4000.0, draws)
+        assert np.isclose(found.mean(), squares / 4000, rtol=0.01)
+        assert np.isclose(found.std(), squares / 4000 * np.sqrt(2 / 4000), rtol=0.2)
+
+
+class TestConvergence:
+    def test_r_hat_sees_chains_that_differ_and_chains_that_drift(self, draws):
+        same = draws.standard_normal((500, 4, 3))
+        same[:, 0, 1] += 2
+        same[:, :, 2] += np.linspace(0, 4, 500)[:, None]
+        r_hat = ops.split_r_hat(same)
+        assert r_hat[0] < 1.02
+        assert np.all(r_hat[1:] > 1.2)
+
+    def test_effective_sample_size_of_an_autoregression(self, draws):
+        """Draws that keep a share r of the last one are worth (1 - r) / (1 + r) of their number."""
+        values = np.zeros((20_000, 4, 2))
+        for i in range(1, len(values)):
+            values[i] = np.asarray([0.9, 0.5]) * values[i - 1] + draws.standard_normal((4, 2))
+        expected = 80_000 * np.asarray([0.1 / 1.9, 0.5 / 1.5])
+        assert np.allclose(ops.effective_sample_size(values), expected, rtol=0.15)
+
+    def test_quantiles(self, backend):
+        values = np.random.default_rng(1).random((37, 4))
+        found = ops.quantiles(backend.asarray(values), [0.0, 0.05, 0.5, 0.95, 1.0])
+        wanted = np.quantile(values, [0, 0.05, 0.5, 0.95, 1], axis=0, method="weibull")
+        assert np.allclose([host(q) for q in found], wanted)

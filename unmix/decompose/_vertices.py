@@ -1,0 +1,187 @@
+"""What all methods share that find endmembers among the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from .._arrays import namespace_of, to_host
+from .._errors import DataError, ParameterError, ShapeError
+from .._fold import fold, map_rows
+from .._nearest import nearest_samples
+from .._record import Record
+from .._results import Endmembers, PrincipalComponents, maps_of
+from .._samples import Samples
+from .._tiles import Tile
+from .._typing import Array, HostArray
+from ._common import whole_number
+from .abundances import abundances
+
+MOST_ENDMEMBERS = 62
+"""A support of endmembers is kept as the bits of one integer."""
+
+ROUNDING = 16
+"""Spreads under this many units in the last place of the largest values are none."""
+
+
+def endmember_count(samples: Samples, n_endmembers: Any) -> int:
+    """Return the number of endmembers, or say what it should have been."""
+    n, f = samples.layout.n_samples, samples.layout.n_features
+    limits = f"{n} samples with {f} features, and {MOST_ENDMEMBERS} have abundances"
+    return whole_number(n_endmembers, 2, min(n, f + 1, MOST_ENDMEMBERS), "n_endmembers", limits)
+
+
+def subspace(
+    model: PrincipalComponents, samples: Samples, n_endmembers: int
+) -> PrincipalComponents:
+    """Return the model of the first ``n_endmembers - 1`` components, if the samples fill them."""
+    d = n_endmembers - 1
+    if not isinstance(model, PrincipalComponents):
+        raise ParameterError(f"pca is {model!r}; expected what unmix.pca returns")
+    mine, theirs = model.layout, samples.layout
+    everywhere = (slice(None),) * len(theirs.map_axes)
+    if mine.map_shape != theirs.map_shape or not np.array_equal(
+        mine.numbers(everywhere), theirs.numbers(everywhere)
+    ):
+        raise ShapeError(
+            f"pca is of {mine.n_samples} samples of a map {mine.map_shape}; expected a model of "
+            f"these {theirs.n_samples} of {theirs.map_shape}: fit it to them, with the same mask"
+        )
+    mine.require_same_descriptor(theirs)
+    if not Record(model.record.steps[:-1]).same_samples(samples.record):
+        raise ShapeError(
+            "pca was fitted to other data than these samples, or to another description; expected "
+            "a model of the same: fit it to them, or leave it out"
+        )
+    if model.mean is None or len(model) < d:
+        centred = "" if model.mean is not None else ", fitted without centring"
+        raise ParameterError(
+            f"pca has {len(model)} components{centred}; expected a centred model with at least {d}"
+        )
+    spread = _spread(model.scores)[:d]
+    offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
+    eps = np.finfo(to_host(model.maps[:0, ...]).dtype).eps
+    rank = int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
+    if rank < d:
+        raise DataError(
+            f"the samples span {rank} dimensions, and {n_endmembers} endmembers need {d}; "
+            f"ask for at most {rank + 1} endmembers, or look for constant or repeated samples"
+        )
+    return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
+
+
+def _spread(scores: Samples) -> HostArray:
+    """Standard deviation of each score: that of eigenvalues ends at the root of their rounding."""
+
+    def update(tile: Tile, _: None) -> Array:
+        rows = namespace_of(tile.rows).astype(tile.rows, float64)
+        return rows.T @ rows  # scores have no mean
+
+    float64 = scores.xp.float64
+    squares, _ = fold(scores, update, lambda a, b: a + b)
+    return np.asarray(np.sqrt(np.diag(to_host(squares)) / scores.layout.n_samples))
+
+
+def search_over(
+    scores: Samples, prepare: Callable[[Array], Array] | None = None
+) -> Callable[[HostArray, HostArray], ops.Found]:
+    """Search all tiles for the best sample of each linear form; ties go to the lowest number."""
+
+    def update(tile: Tile, _: None, forms: HostArray, offsets: HostArray) -> ops.Found:
+        rows = tile.rows if prepare is None else prepare(tile.rows)
+        values, at = ops.largest_forms(rows, forms, offsets)
+        points = to_host(namespace_of(values).take(rows, at, axis=0)).astype(float)
+        return ops.Found(to_host(values).astype(float), tile.numbers_at(to_host(at)), points)
+
+    def search(forms: HostArray, offsets: HostArray) -> ops.Found:
+        found, _ = fold(scores, update, ops.merge_found, state=(forms, offsets), label="simplex")
+        result: ops.Found = found
+        return result
+
+    return search
+
+
+def farthest_from(samples: Samples, basis: HostArray) -> tuple[int, HostArray]:
+    """Find the sample farthest from the span of orthonormal rows: its number and its row."""
+
+    def update(tile: Tile, _: None, basis: HostArray) -> tuple[float, int, HostArray]:
+        squared, at = ops.farthest_from_span(tile.rows, basis)
+        number = int(tile.numbers_at(np.asarray([at]))[0])
+        return -squared, number, to_host(tile.rows[at, :]).astype(float)
+
+    (_, number, row), _ = fold(
+        samples,
+        update,
+        lambda a, b: min(a, b, key=lambda part: part[:2]),
+        state=(basis,),
+        label="farthest",
+    )
+    return number, row
+
+
+def mixed_of(
+    samples: Samples,
+    model: PrincipalComponents,
+    numbers: HostArray,
+    *,
+    average: int,
+    raw: bool,
+) -> Endmembers:
+    """Explain the samples by those of some numbers, or by means of the ones nearest to each.
+
+    ``raw`` takes the samples themselves, and not their projections on the subspace of ``model``.
+    The record is left to the caller.
+    """
+    groups = numbers[:, None]  # the nearest sample to a vertex is the vertex
+    if average > 1:
+        groups, _ = nearest_samples(model.scores, model.scores.rows(numbers), average)
+    if raw:
+        fitted = abundances(samples, samples.layout.unpack(means(samples, groups)))
+    else:
+        fitted = _projected(model, means(model.scores, groups))
+    return replace(
+        fitted,
+        layout=samples.layout,
+        indices=numbers,
+        positions=samples.layout.positions(numbers),
+    )
+
+
+def host_rows(model: PrincipalComponents) -> tuple[HostArray, HostArray]:
+    """Return the components (d, n_features) and the mean (n_features,) of a model, in float64."""
+    basis = to_host(model.packed(model.components)).astype(float)
+    if model.mean is None:
+        return basis, np.zeros(basis.shape[1])
+    return basis, to_host(model.packed(model.mean[None, ...]))[0].astype(float)
+
+
+def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
+    """Endmembers inside the subspace, from their scores (k, k - 1).
+
+    What a sample has outside of it is orthogonal to all differences between mixtures, so that the
+    abundances of its scores are exactly those of the sample.
+    """
+    scores = model.scores
+    xp = namespace_of(corners)
+    packed = xp.matmul(corners, model.packed(model.components))
+    if model.mean is not None:
+        packed = packed + model.packed(model.mean[None, ...])
+    n = scores.layout.n_samples
+    problem = ops.mixing(corners, scores.dtype, "sum_to_one", n)
+    rows = map_rows(scores, lambda r: ops.mixed(r, problem), corners.shape[0], label="abundances")
+    return Endmembers(
+        maps=maps_of(rows),
+        components=model.layout.unpack(packed),
+        layout=model.layout,
+        record=model.record,
+    )
+
+
+def means(samples: Samples, groups: HostArray) -> Array:
+    """Mean row of each group of samples, (k, n_features)."""
+    xp = samples.xp
+    return xp.stack([xp.mean(samples.rows(g), axis=0) for g in groups])
