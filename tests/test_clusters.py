@@ -73,7 +73,7 @@ class TestAgainstScikitLearn:
         models = []
         for workers, has_numba in ((1, True), (3, True), (2, False)):
             with monkeypatch.context() as patch:
-                patch.setattr("unmix._fold.default_workers", lambda _, n=workers: n)
+                patch.setattr("unmix._executors.threads.default_workers", lambda _, n=workers: n)
                 patch.setattr("unmix._declines.has_numba", lambda found=has_numba: found)
                 patch.setattr("unmix.config.TILE_BYTES", 1 << 16)
                 models.append(um.kmeans(table, 7, init=table[:7], tol=0, max_iter=30))

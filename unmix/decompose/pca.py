@@ -120,7 +120,7 @@ def pca(
     else:
         # BLAS threads that were woken for the small products between passes spin into the next one
         with single_threaded(samples):
-            found = _sketched(table, n_components, view, key, loss)
+            found = _sketched(table, samples, n_components, view, key, loss)
     parameters: dict[str, Any] = {
         "n_components": n_components,
         "center": center,
@@ -198,16 +198,21 @@ def _moments(tile: Tile, _: None, *, view: _View) -> ops.Moments:
     return moments
 
 
-def _sketched(samples: Samples, n_components: int, view: _View, key: int, loss: float) -> _Found:
-    """Find the leading pairs by block Krylov iteration."""
+def _sketched(
+    table: Samples, samples: Samples, n_components: int, view: _View, key: int, loss: float
+) -> _Found:
+    """Find the leading pairs by block Krylov iteration.
+
+    What is done does not depend on whether the table of the samples was kept, and so no bit does.
+    """
     start, near = start_of(samples, n_components, key, view.scaling, view.center)
     keep = not rows_are_at_hand(samples.source)
-    passes = Passes(samples, view.scaling, center=view.center is None, keep=keep)
+    passes = Passes(table, view.scaling, center=view.center is None, keep=keep)
     found = ops.block_krylov(passes, start, near, n_components, loss)
     vectors = ops.fix_signs(found.vectors)
     rows = passes.rows(found.mean, vectors)
     if rows is None:
-        rows = _projected(samples, found.mean, vectors, view)
+        rows = _projected(table, found.mean, vectors, view)
     return _Found(found, vectors, passes.total(found), rows)
 
 
