@@ -46,7 +46,11 @@ def test_takes_tables_of_any_forward_steps(dtype):
 
 @pytest.mark.parametrize("op", OPERATIONS)
 def test_tensors_on_the_processor_stay_with_the_generic_operation(op):
-    said = um.explain(op, torch.ones(4, 3))
+    said = [
+        (route, why)
+        for route, why in um.explain(op, torch.ones(4, 3))
+        if not route.startswith("unmix.host.")
+    ]
     target = f"unmix.cuda.{OPERATIONS[op]}:{op}"
     why = "its kernel needs a CUDA device, and the tensor lies on cpu"
     assert said[-3:] == [  # after those for NumPy
