@@ -12,15 +12,16 @@ from .meter import busy, forget_peak, memory
 from .peers_all import WORKLOADS
 from .peers_common import Contender, Row, Workload, load
 
-WARM_UP = 0.002
-"""Share of the input of a first call: libraries load and compile what they need."""
+WARM_UP = 0.3
+"""Share of the input of a first call, enough for the code that the whole takes: libraries load and
+compile what they need."""
 
 
 def run(workload: Workload, contender: Contender, folder: Path) -> Row:
     """Run once: a first call on a small part, then the one that is timed."""
     inputs = load(folder)
     began = time.perf_counter()
-    contender.run(workload.part(inputs, WARM_UP))
+    contender.run(workload.part(inputs, min(WARM_UP, contender.part)))
     first = time.perf_counter() - began
     whole = workload.work(inputs)
     if contender.part < 1:
