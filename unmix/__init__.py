@@ -31,13 +31,14 @@ from ._results import (
     Clusters,
     Endmembers,
     IndependentComponents,
+    Mixture,
     NonnegativeFactors,
     PrincipalComponents,
     Unmixing,
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, ica, kmeans, nfindr, nmf, pca
+from .decompose import MixtureTable, abundances, gmm, gmm_table, ica, kmeans, nfindr, nmf, pca
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -87,6 +88,8 @@ __all__ = [
     "Endmembers",
     "FileError",
     "IndependentComponents",
+    "Mixture",
+    "MixtureTable",
     "NonnegativeFactors",
     "ParameterError",
     "Pipeline",
@@ -102,6 +105,8 @@ __all__ = [
     "config",
     "explain",
     "fold",
+    "gmm",
+    "gmm_table",
     "ica",
     "io",
     "kmeans",

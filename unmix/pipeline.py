@@ -25,10 +25,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "kmeans": decompose.kmeans,
     "nmf": decompose.nmf,
     "ica": decompose.ica,
+    "gmm": decompose.gmm,
 }
 METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
 SOURCES = ("samples", "open")
-FITS = ("pca", "nfindr", "abundances", "kmeans", "nmf", "ica")
+FITS = ("pca", "nfindr", "abundances", "kmeans", "nmf", "ica", "gmm")
 """Steps that turn samples into a model."""
 
 

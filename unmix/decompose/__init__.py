@@ -1,10 +1,21 @@
 """S(x, R) into maps and components."""
 
 from .abundances import abundances
+from .gmm import MixtureTable, gmm, gmm_table
 from .ica import ica
 from .kmeans import kmeans
 from .nfindr import nfindr
 from .nmf import nmf
 from .pca import pca
 
-__all__ = ["abundances", "ica", "kmeans", "nfindr", "nmf", "pca"]
+__all__ = [
+    "MixtureTable",
+    "abundances",
+    "gmm",
+    "gmm_table",
+    "ica",
+    "kmeans",
+    "nfindr",
+    "nmf",
+    "pca",
+]
