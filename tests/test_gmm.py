@@ -221,6 +221,19 @@ class TestTruth:
         assert adjusted_rand_score(truth, um.kmeans(table, 2).labels) < 0.1
         assert adjusted_rand_score(truth, host(model.labels)) > 0.98
 
+    def test_histograms_of_labels_tell_states_of_a_movie(self):
+        rng = np.random.default_rng(0)
+        y, x = np.mgrid[:48, :48]
+        state = np.repeat([0, 1, 2, 3, 0], [8, 10, 6, 10, 6])
+        waves = [1.5 * x, y + x, 0 * y, y - x]
+        frames = np.stack([np.sin((waves[s] + rng.uniform(0, 20)) * 0.4) * (s != 2) for s in state])
+        frames += rng.normal(0, 0.7, frames.shape)
+        samples = um.window_fft(um.sliding_windows(frames.astype(np.float32), 16, 8))
+        labels = um.gmm(samples, 8, covariance="low_rank").labels
+        counts = [np.bincount(of_frame.ravel(), minlength=8) for of_frame in labels]
+        found = um.kmeans(np.asarray(counts, dtype=float), 4).labels
+        assert adjusted_rand_score(state, found) > 0.95
+
     def test_more_starts_are_no_worse(self):
         table, _ = classes((60, 50, 40, 30, 20), f=2, seed=3)
         found = [um.gmm(table, 6, n_starts=n, rng=2).log_likelihood for n in (1, 2, 8)]

@@ -11,7 +11,7 @@ import numpy as np
 from .. import config, ops
 from .._arrays import device_of, from_host, generator, namespace_of, to_host
 from .._errors import DataError, ParameterError
-from .._fold import fold
+from .._fold import fold, single_threaded
 from .._record import Clock
 from .._results import Covariance, Mixture, Unmixing, classes_of, read_mixture
 from .._samples import Samples
@@ -26,10 +26,17 @@ COPIES = 12
 """Arrays of the size of all covariances that a pass and an update hold at a time."""
 
 
-def whole_classes(n_clusters: int, samples: Samples) -> int:
+def number_of_classes(n_clusters: int, samples: Samples, covariance: Covariance) -> int:
     """Return a number of classes as an int, or say what it should have been."""
-    n = samples.layout.n_samples
-    return whole_number(n_clusters, 1, n, "n_clusters", f"{n} samples")
+    n, f = samples.layout.n_samples, samples.layout.n_features
+    k = whole_number(n_clusters, 1, n, "n_clusters", f"{n} samples")
+    matrices = {"full": k, "tied": 1}.get(covariance, 0)
+    if 8 * COPIES * matrices * f * f > config.current_budget():
+        raise ParameterError(
+            f"covariances of {f} x {f} features for {k} classes do not fit the memory budget; "
+            "expected covariance='low_rank', or fewer features (the scores of a PCA)"
+        )
+    return k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +134,16 @@ class Problem:
 
     def solve(self, means: HostArray, belong: Callable[[Array], Array]) -> ops.Fitted:
         """Fit classes to the posteriors of a start, and go on from there."""
-        return ops.expectation_maximization(
-            self.sums,
-            self._start(means, belong),
-            self.regularization * self.variance,
-            self.samples.layout.n_samples,
-            max_iter=self.max_iter,
-            tolerance=self.tol,
-        )
+        # BLAS threads that were woken for the small matrices would spin into the next pass
+        with single_threaded(self.samples):
+            return ops.expectation_maximization(
+                self.sums,
+                self._start(means, belong),
+                self.regularization * self.variance,
+                self.samples.layout.n_samples,
+                max_iter=self.max_iter,
+                tolerance=self.tol,
+            )
 
     def sums(self, ready: Any, belong: Callable[[Array], Array] | None = None) -> Any:
         """Pass over the samples: sums on the host, under posteriors of these densities or given."""
@@ -163,12 +172,6 @@ class Problem:
         shapes = {"full": (k, f), "tied": (1, f), "diag": (k, f)}
         spread = np.full(shapes.get(self.covariance, (k, 1)), self.variance)
         if self.covariance in ("full", "tied"):
-            if 8 * COPIES * spread.size * f > config.current_budget():
-                raise ParameterError(
-                    f"{len(spread)} covariances of {f} x {f} features do not fit the memory "
-                    "budget; expected covariance='low_rank', or fewer features (the scores of a "
-                    "PCA)"
-                )
             spread = spread[:, :, None] * np.eye(f)
         directions = None
         if self.covariance == "low_rank":

@@ -15,7 +15,7 @@ from .._record import Clock
 from .._results import Covariance, Mixture, Unmixing
 from .._samples import Samples
 from .._typing import RNG, Array, HostArray
-from ._mixtures import Problem, whole_classes
+from ._mixtures import Problem, number_of_classes
 
 Criterion = Literal["bic", "icl"]
 
@@ -98,7 +98,7 @@ def gmm(
     """
     clock, key = Clock(), rng_key(rng)
     samples = as_table(samples)
-    n_clusters = whole_classes(n_clusters, samples)
+    n_clusters = number_of_classes(n_clusters, samples, covariance)
     problem = Problem.checked(
         samples, covariance, rank, n_starts, max_iter, tol, regularization, key
     )
@@ -159,7 +159,7 @@ class MixtureTable:
                 f"{len(m):7}  {m.n_parameters:10}  {m.log_likelihood:14.6g}"
                 f"  {m.bic:11.6g}{marks[0]}  {m.icl:11.6g}{marks[1]}"
             )
-        return "\n".join(lines)
+        return "\n".join(line.rstrip() for line in lines)
 
 
 def gmm_table(
@@ -209,10 +209,14 @@ def gmm_table(
     >>> rng = np.random.default_rng(0)
     >>> table = np.concatenate([rng.normal(0, 1, (300, 2)), rng.normal(6, 1, (100, 2))])
     >>> um.gmm_table(table, range(1, 4))
+    classes  parameters  log-likelihood           BIC           ICL
+          1           5        -1667.07      3364.09       3364.09
+          2          11           -1359       2783.9*       2783.9*
+          3          17        -1358.28      2818.42       3051.74
     """
     key = rng_key(rng)
     samples = as_table(samples)
-    numbers = [whole_classes(n, samples) for n in n_clusters]
+    numbers = [number_of_classes(n, samples, covariance) for n in n_clusters]
     if not numbers:
         raise ParameterError("n_clusters is empty; expected numbers of classes: range(1, 9)")
     problem = Problem.checked(
