@@ -648,6 +648,46 @@ CASES = {
         um.ParameterError,
         ("init has 2 centres", "expected n_clusters=3"),
     ),
+    "a mixture of unknown covariance": (
+        lambda: um.gmm(TABLE, 2, covariance="free"),
+        um.ParameterError,
+        ("covariance is 'free'", "expected one of full, tied, diag, spherical, low_rank"),
+    ),
+    "a rank of full covariances": (
+        lambda: um.gmm(TABLE, 2, rank=3),
+        um.ParameterError,
+        ("rank is 3 with covariance='full'", "expected none, or covariance='low_rank'"),
+    ),
+    "a mixture that is not regularised": (
+        lambda: um.gmm(TABLE, 2, regularization=0),
+        um.ParameterError,
+        ("regularization is 0", "expected more", "no density"),
+    ),
+    "a mixture of nothing": (
+        lambda: um.gmm(0 * TABLE, 1),
+        um.DataError,
+        ("all samples are the same", "expected some variance"),
+    ),
+    "a mixture from an unknown start": (
+        lambda: um.gmm(TABLE, 2, init="random"),
+        um.ParameterError,
+        ("init is 'random'", "expected 'kmeans', a model or an array"),
+    ),
+    "full covariances of many features": (
+        lambda: um.gmm(np.eye(2, 6000), 2),
+        um.ParameterError,
+        ("covariances of 6000 x 6000 features for 2 classes", "expected covariance='low_rank'"),
+    ),
+    "a table of no mixtures": (
+        lambda: um.gmm_table(TABLE, []),
+        um.ParameterError,
+        ("n_clusters is empty", "expected numbers of classes: range(1, 9)"),
+    ),
+    "an unknown criterion": (
+        lambda: um.gmm_table(TABLE, [1]).best("aic"),
+        um.ParameterError,
+        ("criterion is 'aic'", "expected 'bic' or 'icl'"),
+    ),
     "an unknown contrast": (
         lambda: um.ica(TABLE, 2, contrast="cube"),
         um.ParameterError,

@@ -31,6 +31,7 @@ from ._results import (
     Clusters,
     Endmembers,
     IndependentComponents,
+    Mixture,
     NonnegativeFactors,
     PixelPurity,
     Posterior,
@@ -39,7 +40,21 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
+from .decompose import (
+    MixtureTable,
+    abundances,
+    atgp,
+    bayesian_unmixing,
+    gmm,
+    gmm_table,
+    ica,
+    kmeans,
+    nfindr,
+    nmf,
+    pca,
+    ppi,
+    vca,
+)
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -89,6 +104,8 @@ __all__ = [
     "Endmembers",
     "FileError",
     "IndependentComponents",
+    "Mixture",
+    "MixtureTable",
     "NonnegativeFactors",
     "ParameterError",
     "Pipeline",
@@ -109,6 +126,8 @@ __all__ = [
     "detector_mask",
     "explain",
     "fold",
+    "gmm",
+    "gmm_table",
     "ica",
     "io",
     "kmeans",

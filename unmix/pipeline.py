@@ -31,6 +31,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "kmeans": decompose.kmeans,
     "nmf": decompose.nmf,
     "ica": decompose.ica,
+    "gmm": decompose.gmm,
 }
 METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "on", "keep")
 SOURCES = ("samples", "open")
@@ -45,6 +46,7 @@ FITS = (
     "kmeans",
     "nmf",
     "ica",
+    "gmm",
 )
 """Steps that turn samples into a model."""
 

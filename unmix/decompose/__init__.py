@@ -3,6 +3,7 @@
 from .abundances import abundances
 from .bayesian import bayesian_unmixing
 from .extraction import atgp, ppi, vca
+from .gmm import MixtureTable, gmm, gmm_table
 from .ica import ica
 from .kmeans import kmeans
 from .nfindr import nfindr
@@ -10,9 +11,12 @@ from .nmf import nmf
 from .pca import pca
 
 __all__ = [
+    "MixtureTable",
     "abundances",
     "atgp",
     "bayesian_unmixing",
+    "gmm",
+    "gmm_table",
     "ica",
     "kmeans",
     "nfindr",

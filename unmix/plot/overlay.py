@@ -10,7 +10,7 @@ from .._arrays import to_host
 from .._axes import Axis
 from .._door import as_image
 from .._errors import ParameterError, ShapeError
-from .._results import Clusters, PrincipalComponents, Unmixing
+from .._results import Clusters, Mixture, PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
 from ..layout import Layout
@@ -189,7 +189,7 @@ def _keys(model: Unmixing, colors: HostArray, layout: Layout) -> list[Patch]:
     """Entries of the legend: a colour for each endmember, and the window."""
     from matplotlib.patches import Patch
 
-    noun = "Cluster" if isinstance(model, Clusters) else "Endmember"
+    noun = "Cluster" if isinstance(model, (Clusters, Mixture)) else "Endmember"
     keys = [Patch(color=c, label=f"{noun} {i}") for i, c in enumerate(colors)]
     if len(colors) < len(model):
         keys.append(Patch(facecolor="white", edgecolor="black", linewidth=0.6, label="Others"))
