@@ -37,7 +37,7 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, ica, kmeans, nfindr, nmf, pca
+from .decompose import RankRule, RankTable, abundances, ica, kmeans, nfindr, nmf, pca, rank
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -91,6 +91,8 @@ __all__ = [
     "ParameterError",
     "Pipeline",
     "PrincipalComponents",
+    "RankRule",
+    "RankTable",
     "Record",
     "Samples",
     "ShapeError",
@@ -113,6 +115,7 @@ __all__ = [
     "overlap_add",
     "pca",
     "plot",
+    "rank",
     "representatives",
     "routes",
     "samples",

@@ -25,11 +25,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "kmeans": decompose.kmeans,
     "nmf": decompose.nmf,
     "ica": decompose.ica,
+    "rank": decompose.rank,
 }
 METHODS = ("__getitem__", "where", "features", "transform", "normalize", "keep")
 SOURCES = ("samples", "open")
-FITS = ("pca", "nfindr", "abundances", "kmeans", "nmf", "ica")
-"""Steps that turn samples into a model."""
+FITS = ("pca", "nfindr", "abundances", "kmeans", "nmf", "ica", "rank")
+"""Steps that turn samples into a model, or a table."""
 
 
 @dataclass(frozen=True, slots=True)
