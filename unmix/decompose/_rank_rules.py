@@ -22,6 +22,8 @@ class Facts:
     n: int
     f: int
     most: int
+    spanned: int
+    """Dimensions, up to most + 1, along which samples differ by more than rounding."""
     leading: HostArray
     """Eigenvalues of the covariance, (most + 1,)."""
     total: float
@@ -39,6 +41,11 @@ class Facts:
     eigenvalues: HostArray
     """All that are not zero for certain."""
 
+    @property
+    def limit(self) -> int:
+        """Largest answer that makes sense."""
+        return min(self.most, self.spanned)
+
     def note(self, n_seen: int) -> str:
         """Say how many samples were looked at, if that was not all."""
         return "" if n_seen == self.n else f"looked at {n_seen} of the samples"
@@ -51,14 +58,7 @@ def first_below(values: HostArray, threshold: HostArray, most: int) -> int:
 
 
 def elbow(facts: Facts) -> RankRule:
-    least = np.finfo(float).eps * facts.total
-    answer = ops.elbow(np.log(np.clip(facts.leading, least, None)))
-    return RankRule(
-        answer=answer,
-        note="the curve has no bend that stands out" if answer is None else "",
-        components=np.arange(1, facts.most + 2),
-        curve=facts.leading,
-    )
+    return bend(np.arange(1, facts.most + 2), facts.leading, "")
 
 
 def _above(facts: Facts, noise: float, note: str) -> RankRule:
@@ -67,7 +67,7 @@ def _above(facts: Facts, noise: float, note: str) -> RankRule:
     threshold = ops.optimal_threshold(small / large) * noise * np.sqrt(large)
     values = np.sqrt(np.clip(facts.leading, 0, None) * (facts.n - 1))
     return RankRule(
-        answer=first_below(values, threshold, facts.most),
+        answer=first_below(values, threshold, facts.limit),
         note=note,
         components=np.arange(1, facts.most + 2),
         curve=values,
@@ -96,7 +96,7 @@ def parallel_analysis(facts: Facts, key: int) -> RankRule:
     )
     threshold = np.quantile(drawn, LEVEL, axis=0)
     return RankRule(
-        answer=first_below(values, threshold, facts.most),
+        answer=first_below(values, threshold, facts.limit),
         note=facts.note(facts.n_seen),
         components=np.arange(1, len(values) + 1),
         curve=values,
@@ -106,7 +106,8 @@ def parallel_analysis(facts: Facts, key: int) -> RankRule:
 
 def mdl(facts: Facts) -> RankRule:
     curve = ops.description_length(facts.leading[:-1], facts.total, facts.n, facts.f)
-    return RankRule(answer=int(np.argmin(curve)), components=np.arange(len(curve)), curve=curve)
+    answer = int(np.argmin(curve[: facts.limit + 1]))
+    return RankRule(answer=answer, components=np.arange(len(curve)), curve=curve)
 
 
 def hysime(facts: Facts) -> RankRule:
@@ -116,7 +117,7 @@ def hysime(facts: Facts) -> RankRule:
         return silent(f"needs more samples than features: {facts.n} are no more than {facts.f}")
     curve = ops.hysime(facts.covariance, facts.n)[: facts.most + 1]
     return RankRule(
-        answer=first_below(curve, np.asarray(1.0), facts.most),
+        answer=first_below(curve, np.asarray(1.0), facts.limit),
         components=np.arange(1, len(curve) + 1),
         curve=curve,
         threshold=np.ones(len(curve)),
@@ -124,10 +125,11 @@ def hysime(facts: Facts) -> RankRule:
 
 
 def cross_validation(facts: Facts, key: int) -> RankRule:
-    curve = ops.bicross_validation(facts.rows, facts.most, key=key)
+    errors = ops.bicross_validation(facts.rows, facts.most, key=key)
+    curve = np.sum(errors, axis=0) / ops.HALVINGS
     limit = "" if len(curve) > facts.most else f"up to {len(curve) - 1}: half of the table"
     return RankRule(
-        answer=int(np.argmin(curve)),
+        answer=ops.fewest_components(errors),
         note="; ".join(filter(None, (facts.note(len(facts.rows)), limit))),
         components=np.arange(len(curve)),
         curve=curve,
@@ -139,8 +141,8 @@ def silent(reason: str) -> RankRule:
 
 
 def bend(components: HostArray, curve: HostArray, note: str) -> RankRule:
-    """Elbow of a positive curve on a logarithmic scale."""
-    answer = ops.elbow(np.log(curve))
+    """Elbow of a curve on a logarithmic scale; what is lost in rounding is no more than that."""
+    answer = ops.elbow(np.log(np.clip(curve, np.finfo(float).eps * np.max(curve), None)))
     return RankRule(
         answer=answer,
         note="the curve has no bend that stands out" if answer is None else note,

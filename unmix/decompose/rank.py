@@ -20,7 +20,7 @@ from .._typing import RNG, Array, HostArray
 from . import _rank_rules as rules
 from ._common import kept_if_it_fits, not_negative, whole_number
 from ._rank_table import RankRule, RankTable
-from .nfindr import MOST_ENDMEMBERS, dimensions, find_simplex, require_same_samples
+from .nfindr import MOST_ENDMEMBERS, ROUNDING, dimensions, find_simplex, require_same_samples
 from .pca import pca as fit_pca
 
 MOST = 20
@@ -91,8 +91,9 @@ def rank(
     variances (Horn, Psychometrika 30, 179 (1965)). ``mdl``: the smallest description length (Wax
     and Kailath, IEEE Trans. ASSP 33, 387 (1985)). ``hysime``: directions with more signal than
     noise, which is what other features do not predict (Bioucas-Dias and Nascimento, IEEE Trans.
-    Geosci. Remote Sens. 46, 2435 (2008)). ``cross_validation``: the smallest error on blocks held
-    out (Owen and Perry, Ann. Appl. Stat. 3, 564 (2009)). ``nfindr_volume``, ``nfindr_residual``:
+    Geosci. Remote Sens. 46, 2435 (2008)). ``cross_validation``: the
+    fewest components that predict held-out blocks as well as the best number does, to a standard
+    error (Owen and Perry, Ann. Appl. Stat. 3, 564 (2009)). ``nfindr_volume``, ``nfindr_residual``:
     elbows of how far a further vertex lies outside of the simplex, and of what the simplex leaves
     unexplained. ``autocorrelation``: leading components whose maps are more alike at neighbours
     than those of independent noise (Moran, Biometrika 37, 17 (1950)).
@@ -158,7 +159,8 @@ def _most(samples: Samples, most: int | None, pca: PrincipalComponents | None) -
 def _facts(table: Samples, model: PrincipalComponents, most: int, key: int) -> rules.Facts:
     n, f = table.layout.n_samples, table.layout.n_features
     leading = to_host(model.explained_variance).astype(float)
-    if not dimensions(model, 1):
+    spanned = dimensions(model, most + 1)
+    if not spanned:
         raise DataError(
             f"all {n} samples are the same; expected some that differ: look for a constant image, "
             "or a mask that leaves nothing else"
@@ -179,6 +181,7 @@ def _facts(table: Samples, model: PrincipalComponents, most: int, key: int) -> r
         n=n,
         f=f,
         most=most,
+        spanned=spanned,
         leading=leading[: most + 1],
         total=total,
         numbers=numbers,
@@ -221,21 +224,25 @@ def _read(table: Samples, numbers: HostArray, exact: bool) -> tuple[HostArray | 
 
 def _simplices(facts: rules.Facts, model: PrincipalComponents, key: int) -> dict[str, RankRule]:
     """Simplices of 2 to most + 2 vertices: how far each vertex lies out, and what they leave."""
-    d = min(dimensions(model, facts.most + 1), MOST_ENDMEMBERS - 1)
+    limit = min(facts.most + 1, MOST_ENDMEMBERS - 1)
     numbers = facts.numbers[:: -(-len(facts.numbers) // FITTED)]
     rows = to_host(model.scores.rows(numbers)).astype(float)
     volumes, left = [0.0], [facts.total]
-    for k in range(1, d + 1):
+    for k in range(1, min(facts.spanned, limit) + 1):
         part = replace(model, maps=model.maps[:k, ...], components=model.components[:k, ...])
         found = find_simplex(part.scores, k + 1, STARTS, key)
         volumes.append(float(ops.log_volumes(found.points[None])[0]))
         inside = rows[:, :k] - ops.fcls(rows[:, :k], found.points) @ found.points
         left.append(np.sum(inside**2) / len(rows) + facts.total - np.sum(facts.leading[:k]))
-    heights = np.diff(volumes) + np.log(np.arange(1, d + 1))
-    residual = np.sqrt(np.clip(left, np.finfo(float).eps * facts.total, None) / facts.f)
-    counts = np.arange(d + 1)
+    heights = np.zeros(limit)  # none beyond the dimensions that the samples span
+    heights[: len(volumes) - 1] = np.exp(np.diff(volumes)) * np.arange(1, len(volumes))
+    squares = np.zeros(limit + 1)
+    squares[: len(left)] = left
+    rounding = ROUNDING * np.finfo(float).eps * facts.total
+    residual = np.sqrt(np.clip(squares, rounding, None) / facts.f)
+    counts = np.arange(limit + 1)
     return {
-        "nfindr_volume": rules.bend(counts[1:], np.exp(heights), ""),
+        "nfindr_volume": rules.bend(counts[1:], heights, ""),
         "nfindr_residual": rules.bend(counts, residual, facts.note(len(rows))),
     }
 

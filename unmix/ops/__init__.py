@@ -24,6 +24,7 @@ from .kmeans import (
     race,
     squared_norms,
 )
+from .moran import morans_i, neighbour_pairs
 from .nmf import (
     FactorSums,
     frobenius_pass,
@@ -35,13 +36,10 @@ from .nmf import (
     projected_gradient,
 )
 from .rank import (
-    bicross_validation,
     description_length,
     elbow,
     hysime,
     marchenko_pastur_median,
-    morans_i,
-    neighbour_pairs,
     noise_eigenvalues,
     optimal_threshold,
 )
@@ -82,10 +80,12 @@ from .svd import (
     randomized_svd,
     sketch,
 )
+from .validation import HALVINGS, bicross_validation, fewest_components
 from .windows import corners, overlap_add, pair, require_windows_fit, sliding_windows
 
 __all__ = [
     "COSINE_SUMS",
+    "HALVINGS",
     "KINDS",
     "Assignment",
     "Contrast",
@@ -115,6 +115,7 @@ __all__ = [
     "farthest_point",
     "fastica",
     "fcls",
+    "fewest_components",
     "fix_signs",
     "frobenius_pass",
     "grow_simplex",

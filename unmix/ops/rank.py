@@ -1,4 +1,4 @@
-"""How many components there are: the rules of the field on eigenvalues, covariances and tables.
+"""How many components there are: the rules of the field on eigenvalues and covariances.
 
 All of it is linear algebra on small matrices, on the host in float64. Eigenvalues are those of the
 covariance of a centred table, falling.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._arrays import from_host, generator, namespace_of
-from .._typing import Array, HostArray
+from .._arrays import generator
+from .._typing import HostArray
 from .svd import randomized_svd
 
 STRAIGHT = 0.2
@@ -235,104 +235,3 @@ def hysime(covariance: HostArray, n: int) -> HostArray:
     noise = residual * (n - 1) / (n - f)  # about its own degrees of freedom
     power = np.sum(directions * (r @ directions), axis=0)
     return np.asarray(np.sort(power / (2 * (noise @ directions**2)))[::-1])
-
-
-def bicross_validation(table: HostArray, most: int, *, key: int = 0) -> HostArray:
-    """Error of predicting held-out blocks of a table by 0 to ``most`` components of the rest.
-
-    Parameters
-    ----------
-    table : numpy.ndarray
-        (n, f), centred, at least 2 x 2.
-    most : int
-        Most components; there are at most half as many as samples or features.
-    key : int
-        Key of the halves.
-
-    Returns
-    -------
-    numpy.ndarray
-        (components + 1,): squared error as a fraction of the table's squares.
-
-    Notes
-    -----
-    Owen and Perry, Ann. Appl. Stat. 3, 564 (2009), eq. 3.3 and 3.4: each half of the samples by
-    each half of the features is held out in turn. A block A beside B and above C is predicted from
-    those and the k leading singular triplets of D, which shares neither samples nor features with
-    it: B D_k^+ C.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import unmix as um
-    >>> rng = np.random.default_rng(0)
-    >>> table = rng.normal(size=(60, 1)) @ rng.normal(size=(1, 40)) + rng.normal(size=(60, 40)) / 5
-    >>> int(um.ops.bicross_validation(table, 3).argmin())
-    1
-    """
-    draw = generator(key, 4)
-    (top, bottom), (left, right) = (np.array_split(draw.permutation(n), 2) for n in table.shape)
-    errors = np.zeros(min(most, len(bottom), len(right)) + 1)
-    for rows, others in ((top, bottom), (bottom, top)):
-        for columns, rest in ((left, right), (right, left)):
-            held = table[np.ix_(rows, columns)]
-            u, s, vt = np.linalg.svd(table[np.ix_(others, rest)], full_matrices=False)
-            real = s > np.finfo(float).eps * max(len(others), len(rest)) * s[0]
-            inverse = np.divide(1, s, out=np.zeros_like(s), where=real)
-            aside = table[np.ix_(rows, rest)] @ vt.T * inverse
-            below = u.T @ table[np.ix_(others, columns)]
-            errors[0] += np.sum(held**2)
-            for k in range(len(errors) - 1):
-                held = held - aside[:, k : k + 1] * below[k]
-                errors[k + 1] += np.sum(held**2)
-    return np.asarray(errors / np.sum(table**2))
-
-
-def morans_i(values: Array, kept: HostArray | None = None) -> float:
-    """Spatial autocorrelation: how alike neighbours along the last two axes are.
-
-    Parameters
-    ----------
-    values : array
-        Shape (..., y, x), floating.
-    kept : numpy.ndarray of bool, optional
-        The same shape: which values take part. Pairs with another one do not count.
-
-    Returns
-    -------
-    float
-        Near 1 for smooth structure; for independent noise 0 with a standard deviation of one over
-        the root of the number of pairs. NaN where no pairs are, or no differences.
-
-    Notes
-    -----
-    Moran, Biometrika 37, 17 (1950), with weight one for the pairs above, below, left and right.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import unmix as um
-    >>> um.ops.morans_i(np.asarray([[1.0, 0.0], [0.0, 1.0]]))
-    -1.0
-    """
-    xp = namespace_of(values)
-    wide = xp.astype(values, xp.float64)
-    counts = xp.ones_like(wide) if kept is None else from_host(kept, wide, xp.float64)
-    n = float(xp.sum(counts))
-    wide = xp.where(counts > 0, wide, xp.zeros_like(wide))
-    away = counts * (wide - xp.sum(wide) / n)
-    squares = float(xp.sum(away * away))
-    n_pairs, products = (_neighbours(x) for x in (counts, away))
-    return n * products / (n_pairs * squares) if n_pairs * squares > 0 else float("nan")
-
-
-def _neighbours(values: Array) -> float:
-    """Sum over all pairs of neighbours of the product of both."""
-    xp = namespace_of(values)
-    down = xp.sum(values[..., 1:, :] * values[..., :-1, :])
-    return float(down + xp.sum(values[..., 1:] * values[..., :-1]))
-
-
-def neighbour_pairs(kept: HostArray) -> int:
-    """Count the pairs of neighbours of a mask (..., y, x) that both take part."""
-    return round(_neighbours(kept.astype(float)))
