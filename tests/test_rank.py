@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
@@ -380,3 +380,38 @@ class TestTable:
         text = table.record.to_json()
         again = um.Pipeline.from_json(text).run(mixtures().reshape(20, 20, 30))
         assert again.to_dict() == table.to_dict()
+
+
+class TestPlot:
+    def test_a_panel_for_each_rule_with_a_curve(self, table):
+        figure = um.plot.rank(table)
+        figure.draw_without_rendering()
+        titles = [ax.get_title() for ax in figure.axes]
+        assert len(titles) == len(RULES) - 1  # nothing is known of the noise
+        assert "Description length: 3" in titles
+        hysime = figure.axes[titles.index("HySime: 3")]
+        curve, threshold, answer = hysime.lines
+        np.testing.assert_array_equal(curve.get_ydata(), table.rules["hysime"].curve)
+        np.testing.assert_array_equal(threshold.get_ydata(), 1)
+        assert set(answer.get_xdata()) == {3}
+
+    def test_draws_what_has_no_answer_and_no_noise(self):
+        figure = um.plot.rank(um.rank(np.random.default_rng(0).random((60, 20)), 10))
+        figure.draw_without_rendering()
+        assert figure.axes[0].get_title() == "Scree elbow: no answer"
+        um.plot.rank(um.rank(mixtures(snr_db=None), 6)).draw_without_rendering()
+
+    def test_nothing_lies_over_another(self, table):
+        figure = um.plot.rank(um.rank(um.samples(mixtures().reshape(20, 20, 30), 2), 6, noise=0.1))
+        figure.draw_without_rendering()
+        whole = figure.bbox
+        for ax in figure.axes:
+            box = ax.get_tightbbox()
+            assert box.x0 >= whole.x0 - 1
+            assert box.x1 <= whole.x1 + 1
+        boxes = [ax.get_tightbbox() for ax in figure.axes]
+        assert not any(a.shrunk(0.98, 0.98).overlaps(b) for a, b in combinations(boxes, 2))
+
+    def test_needs_a_table(self):
+        with pytest.raises(um.ParameterError, match=r"got dict; expected the table that unmix\.ra"):
+            um.plot.rank({})

@@ -226,7 +226,8 @@ def _simplices(facts: rules.Facts, model: PrincipalComponents, key: int) -> dict
     """Simplices of 2 to most + 2 vertices: how far each vertex lies out, and what they leave."""
     limit = min(facts.most + 1, MOST_ENDMEMBERS - 1)
     numbers = facts.numbers[:: -(-len(facts.numbers) // FITTED)]
-    rows = to_host(model.scores.rows(numbers)).astype(float)
+    scores = to_host(model.scores.rows(numbers))
+    rows = scores.astype(float)
     volumes, left = [0.0], [facts.total]
     for k in range(1, min(facts.spanned, limit) + 1):
         part = replace(model, maps=model.maps[:k, ...], components=model.components[:k, ...])
@@ -238,7 +239,7 @@ def _simplices(facts: rules.Facts, model: PrincipalComponents, key: int) -> dict
     heights[: len(volumes) - 1] = np.exp(np.diff(volumes)) * np.arange(1, len(volumes))
     squares = np.zeros(limit + 1)
     squares[: len(left)] = left
-    rounding = ROUNDING * np.finfo(float).eps * facts.total
+    rounding = ROUNDING * np.finfo(scores.dtype).eps * facts.total
     residual = np.sqrt(np.clip(squares, rounding, None) / facts.f)
     counts = np.arange(limit + 1)
     return {
