@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 import unmix as um
 
-from .common import Host
+from .common import Host, mixtures
 
 N_SETS = 50
 SNRS = (15, 20, 30, 40)
@@ -103,6 +103,23 @@ def main(n_sets: int = N_SETS, snrs: tuple[float, ...] = SNRS) -> dict[str, dict
     for rule, cells in table.items():
         print(rule.ljust(20), *(f"{c:5}" for c in cells.values()))
     return table
+
+
+class Rank:
+    """All rules on one table."""
+
+    params: ClassVar[list[tuple[int, int]]] = [(2000, 50), (20_000, 256)]
+    param_names = ("samples x features",)
+    timeout = 120
+
+    def setup(self, shape: tuple[int, int]) -> None:
+        self.table = mixtures(shape[0], 5, shape[1]).samples
+
+    def time_rank(self, shape: tuple[int, int]) -> None:
+        um.rank(self.table)
+
+    def peakmem_rank(self, shape: tuple[int, int]) -> None:
+        um.rank(self.table)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import combinations, pairwise, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import unmix as um
+from unmix.decompose._rank_facts import spread_over_map
 
 RULES = {
     "elbow",
@@ -262,6 +264,16 @@ class TestRank:
         assert good["white"] >= {"gavish_donoho", "mdl", "hysime", "cross_validation"}, hits
         assert good["unequal"] >= {"elbow", "hysime"}, hits
 
+    def test_the_table_of_hits(self, monkeypatch, capsys):
+        monkeypatch.syspath_prepend(Path(__file__).parents[1])
+        from benchmarks import ranks
+
+        assert ranks.cell([(3, 3), (4, 3), (5, 3), (1, 3), (None, 3)]) == "20+"
+        assert ranks.cell([(3, 3), (2, 2)]) == "100"
+        table = ranks.main(1, (30,))
+        assert table["hysime"]["white", 30] == table["elbow"]["unequal", 30] == "100"
+        assert "hysime               100" in capsys.readouterr().out
+
     def test_noise_alone_has_none(self):
         noise = np.random.default_rng(0).standard_normal((500, 40))
         answers = um.rank(noise, 15, noise=1).answers
@@ -327,7 +339,7 @@ class TestRank:
         samples = um.samples(np.zeros((100, 100, 3)), 2).where(
             np.arange(10_000).reshape(100, 100) > 9
         )
-        numbers = um.decompose.rank.__globals__["_spread_over_map"](samples, 1)
+        numbers = spread_over_map(samples, 1)
         assert len(numbers) == 2048
         assert numbers[0] >= 10
         assert all(1 <= b - a <= 10 for a, b in pairwise(numbers))

@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .. import ops
 from .._samples import Samples
 from .._typing import HostArray
+from ._rank_facts import Facts
 from ._rank_table import RankRule
 
 DRAWS, LEVEL = 20, 0.95
 """Tables of noise; and the part of them that a component must exceed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the rules know of the samples: on the host, float64."""
-
-    n: int
-    f: int
-    most: int
-    spanned: int
-    """Dimensions, up to most + 1, along which samples differ by more than rounding."""
-    leading: HostArray
-    """Eigenvalues of the covariance, (most + 1,)."""
-    total: float
-    """Sum of all eigenvalues."""
-    numbers: HostArray
-    """Of the samples in ``rows``."""
-    rows: HostArray
-    """Some of the samples, (m, f), centred."""
-    covariance: HostArray | None
-    """(f, f); None where there are too many features."""
-    n_seen: int
-    """Samples that the next two are of: all, or those in ``rows`` where there is no covariance."""
-    variances: HostArray
-    """Of each feature, (f,)."""
-    eigenvalues: HostArray
-    """All that are not zero for certain."""
-
-    @property
-    def limit(self) -> int:
-        """Largest answer that makes sense."""
-        return min(self.most, self.spanned)
-
-    def note(self, n_seen: int) -> str:
-        """Say how many samples were looked at, if that was not all."""
-        return "" if n_seen == self.n else f"looked at {n_seen} of the samples"
 
 
 def first_below(values: HostArray, threshold: HostArray, most: int) -> int:

@@ -7,27 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from .. import config, ops
-from .._arrays import from_host, generator, rng_key, to_host
+from .. import ops
+from .._arrays import rng_key, to_host
 from .._door import as_table
-from .._errors import DataError, ShapeError
-from .._fold import all_numbers, fold
+from .._errors import ShapeError
 from .._record import Clock
 from .._results import PrincipalComponents
 from .._samples import Samples
-from .._tiles import Tile
 from .._typing import RNG, Array, HostArray
 from . import _rank_rules as rules
 from ._common import kept_if_it_fits, not_negative, whole_number
+from ._rank_facts import Facts, gather_facts
 from ._rank_table import RankRule, RankTable
-from .nfindr import MOST_ENDMEMBERS, ROUNDING, dimensions, find_simplex, require_same_samples
+from .nfindr import MOST_ENDMEMBERS, ROUNDING, find_simplex, require_same_samples
 from .pca import pca as fit_pca
 
 MOST = 20
 """Components that are looked at unless a number is given."""
-
-SAMPLE = 2048
-"""Samples that rules look at which would need the whole table in memory."""
 
 FITTED = 512
 """Samples whose abundances are fitted for what simplices leave: many vertices take long."""
@@ -119,7 +115,7 @@ def rank(
     table = kept_if_it_fits(samples)
     model = fit_pca(table, most + 1, rng=key) if pca is None else pca
     require_same_samples(model, samples, most + 1)
-    facts = _facts(table, model, most, key)
+    facts = gather_facts(table, model, most, key)
     autocorrelation = _autocorrelation(model, most)
     answers = {
         "elbow": rules.elbow(facts),
@@ -152,77 +148,12 @@ def _most(samples: Samples, most: int | None, pca: PrincipalComponents | None) -
             "least 2: fewer have no components to count"
         )
     if most is None:
-        return min(MOST, limit, limit if pca is None else max(len(pca) - 1, 1))
+        fitted = len(pca) - 1 if isinstance(pca, PrincipalComponents) else MOST
+        return max(1, min(MOST, limit, fitted))
     return whole_number(most, 1, limit, "most", f"{n} samples with {f} features")
 
 
-def _facts(table: Samples, model: PrincipalComponents, most: int, key: int) -> rules.Facts:
-    n, f = table.layout.n_samples, table.layout.n_features
-    leading = to_host(model.explained_variance).astype(float)
-    spanned = dimensions(model, most + 1)
-    if not spanned:
-        raise DataError(
-            f"all {n} samples are the same; expected some that differ: look for a constant image, "
-            "or a mask that leaves nothing else"
-        )
-    total = float(leading[0] / to_host(model.explained_variance_ratio)[0])
-    exact = 16 * 8 * f * f <= config.current_budget()
-    numbers = _spread_over_map(table, key)
-    covariance, rows = _read(table, numbers, exact)
-    rows -= np.mean(rows, axis=0)
-    if covariance is None:
-        # the eigenvalues of few samples are those of the products of their rows
-        n_seen, seen = len(rows), rows @ rows.T / (len(rows) - 1)
-        variances = np.sum(rows**2, axis=0) / (len(rows) - 1)
-    else:
-        n_seen, seen, variances = n, covariance, np.diagonal(covariance)
-    eigenvalues = np.clip(np.linalg.eigvalsh(seen)[::-1][: min(n_seen - 1, f)], 0, None)
-    return rules.Facts(
-        n=n,
-        f=f,
-        most=most,
-        spanned=spanned,
-        leading=leading[: most + 1],
-        total=total,
-        numbers=numbers,
-        rows=rows,
-        covariance=covariance,
-        n_seen=n_seen,
-        variances=variances,
-        eigenvalues=eigenvalues,
-    )
-
-
-def _spread_over_map(table: Samples, key: int) -> HostArray:
-    """Numbers of some samples: one at a random place of each of equal stretches of the map."""
-    n, f = table.layout.n_samples, table.layout.n_features
-    m = min(n, SAMPLE, max(3, config.current_budget() // (16 * 8 * f)))
-    edges = np.arange(m + 1) * n // m
-    places = edges[:-1] + np.floor(generator(key, 2).random(m) * np.diff(edges)).astype(int)
-    return np.asarray(all_numbers(table)[places])
-
-
-def _read(table: Samples, numbers: HostArray, exact: bool) -> tuple[HostArray | None, HostArray]:
-    """Covariance of all samples, if asked for, and the rows of some: in one pass."""
-    xp = table.xp
-
-    def update(tile: Tile, _: None) -> tuple[Any, list[tuple[HostArray, HostArray]]]:
-        at = np.flatnonzero(np.isin(tile.numbers, numbers, assume_unique=True))
-        rows = to_host(xp.take(tile.rows, from_host(at, tile.rows), axis=0))
-        moments = ops.covariance(tile.rows) if exact else None
-        return moments, [(tile.numbers[at], rows)]
-
-    def merge(a: Any, b: Any) -> Any:
-        return ops.merge_covariance(a[0], b[0]) if exact else None, a[1] + b[1]
-
-    (moments, found), _ = fold(table, update, merge, label="rank")
-    order = np.argsort(np.concatenate([numbers for numbers, _ in found]))
-    rows = np.concatenate([rows for _, rows in found])[order].astype(float)
-    covariance = to_host(moments.scatter) / (moments.n - 1) if exact else None
-    return covariance, rows
-
-
-def _simplices(facts: rules.Facts, model: PrincipalComponents, key: int) -> dict[str, RankRule]:
+def _simplices(facts: Facts, model: PrincipalComponents, key: int) -> dict[str, RankRule]:
     """Simplices of 2 to most + 2 vertices: how far each vertex lies out, and what they leave."""
     limit = min(facts.most + 1, MOST_ENDMEMBERS - 1)
     numbers = facts.numbers[:: -(-len(facts.numbers) // FITTED)]
