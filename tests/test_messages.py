@@ -728,6 +728,31 @@ CASES = {
         um.ShapeError,
         ("init is of a map (8,)", "expected a model of these samples of (12,)"),
     ),
+    "the rank of a line": (
+        lambda: um.rank(TABLE[:, :1]),
+        um.ShapeError,
+        ("12 samples with 1 features", "expected at least 3 samples with at least 2"),
+    ),
+    "the rank of nothing": (
+        lambda: um.rank(0 * TABLE + 3),
+        um.DataError,
+        ("all 12 samples are the same", "expected some that differ", "a constant image"),
+    ),
+    "a rank of too many": (
+        lambda: um.rank(TABLE, 5),
+        um.ParameterError,
+        ("most is 5", "expected a whole number from 1 to 4 (12 samples with 5 features)"),
+    ),
+    "a rank by too few": (
+        lambda: um.rank(TABLE, 3, pca=um.pca(TABLE, 3)),
+        um.ParameterError,
+        ("pca has 3 components", "expected a centred model with at least 4"),
+    ),
+    "a rank with negative noise": (
+        lambda: um.rank(TABLE, noise=-1),
+        um.ParameterError,
+        ("noise is -1", "expected zero or more"),
+    ),
     "projecting an image": (
         lambda: um.pca(TABLE, 2).project(um.samples(IMAGE, 2)),
         um.ShapeError,

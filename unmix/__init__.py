@@ -42,6 +42,8 @@ from ._samples import Samples
 from ._tiles import Tile
 from .decompose import (
     MixtureTable,
+    RankRule,
+    RankTable,
     abundances,
     atgp,
     bayesian_unmixing,
@@ -53,6 +55,7 @@ from .decompose import (
     nmf,
     pca,
     ppi,
+    rank,
     vca,
 )
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
@@ -112,6 +115,8 @@ __all__ = [
     "PixelPurity",
     "Posterior",
     "PrincipalComponents",
+    "RankRule",
+    "RankTable",
     "Record",
     "Samples",
     "ShapeError",
@@ -140,6 +145,7 @@ __all__ = [
     "pca",
     "plot",
     "ppi",
+    "rank",
     "representatives",
     "routes",
     "samples",

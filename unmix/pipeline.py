@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "nmf": decompose.nmf,
     "ica": decompose.ica,
     "gmm": decompose.gmm,
+    "rank": decompose.rank,
 }
 METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "on", "keep")
 SOURCES = ("samples", "open")
@@ -47,8 +48,9 @@ FITS = (
     "nmf",
     "ica",
     "gmm",
+    "rank",
 )
-"""Steps that turn samples into a model."""
+"""Steps that turn samples into a model, or a table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """S(x, R) into maps and components."""
 
+from ._rank_table import RankRule, RankTable
 from .abundances import abundances
 from .bayesian import bayesian_unmixing
 from .extraction import atgp, ppi, vca
@@ -9,9 +10,12 @@ from .kmeans import kmeans
 from .nfindr import nfindr
 from .nmf import nmf
 from .pca import pca
+from .rank import rank
 
 __all__ = [
     "MixtureTable",
+    "RankRule",
+    "RankTable",
     "abundances",
     "atgp",
     "bayesian_unmixing",
@@ -23,5 +27,6 @@ __all__ = [
     "nmf",
     "pca",
     "ppi",
+    "rank",
     "vca",
 ]

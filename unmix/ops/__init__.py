@@ -59,6 +59,7 @@ from .kmeans import (
     race,
     squared_norms,
 )
+from .moran import morans_i, neighbour_pairs
 from .nmf import (
     FactorSums,
     frobenius_pass,
@@ -76,6 +77,14 @@ from .ppca import (
     subspaces,
     turned_subspaces,
     updated_subspaces,
+)
+from .rank import (
+    description_length,
+    elbow,
+    hysime,
+    marchenko_pastur_median,
+    noise_eigenvalues,
+    optimal_threshold,
 )
 from .reassign import Reassignment, drifts, reassign
 from .scaling import (
@@ -95,6 +104,7 @@ from .simplex import (
     grow_simplex,
     largest_forms,
     largest_simplex,
+    log_volumes,
     merge_found,
     nfindr,
     random_starts,
@@ -112,10 +122,12 @@ from .svd import (
     randomized_svd,
     sketch,
 )
+from .validation import HALVINGS, bicross_validation, fewest_components
 from .windows import corners, overlap_add, pair, require_windows_fit, sliding_windows
 
 __all__ = [
     "COSINE_SUMS",
+    "HALVINGS",
     "KINDS",
     "LOSS",
     "Assigned",
@@ -147,6 +159,7 @@ __all__ = [
     "active_set",
     "assign",
     "assigned",
+    "bicross_validation",
     "block_krylov",
     "column_statistics",
     "contrast_pass",
@@ -155,6 +168,7 @@ __all__ = [
     "covariance",
     "decorrelated",
     "densities",
+    "description_length",
     "draw_abundances",
     "draw_share",
     "draw_variance",
@@ -162,17 +176,20 @@ __all__ = [
     "drifts",
     "effective_sample_size",
     "eigenpairs",
+    "elbow",
     "expectation_maximization",
     "farthest_from_span",
     "farthest_point",
     "fastica",
     "fcls",
+    "fewest_components",
     "first_subspaces",
     "fix_signs",
     "frobenius_pass",
     "grow_simplex",
     "hals",
     "highest_forms",
+    "hysime",
     "kmeans",
     "kullback_leibler",
     "kullback_leibler_maps",
@@ -181,6 +198,8 @@ __all__ = [
     "largest_simplex",
     "least_ratio",
     "lloyd",
+    "log_volumes",
+    "marchenko_pastur_median",
     "merge_assignments",
     "merge_contrast",
     "merge_covariance",
@@ -194,13 +213,17 @@ __all__ = [
     "mixed",
     "mixing",
     "modulus",
+    "morans_i",
     "move_share",
     "moved",
     "moved_centers",
     "nearest",
     "negentropy",
+    "neighbour_pairs",
     "nfindr",
     "nnls",
+    "noise_eigenvalues",
+    "optimal_threshold",
     "orthonormal",
     "overlap_add",
     "pair",

@@ -6,8 +6,9 @@ screen is needed.
 
 from .maps import unmixing
 from .overlay import abundances
+from .ranks import rank
 from .scatter import simplex
 from .strips import representatives
 from .variance import scree
 
-__all__ = ["abundances", "representatives", "scree", "simplex", "unmixing"]
+__all__ = ["abundances", "rank", "representatives", "scree", "simplex", "unmixing"]
