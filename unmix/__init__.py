@@ -37,7 +37,7 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, ica, kmeans, nfindr, nmf, pca
+from .decompose import abundances, compare, ica, kmeans, match_components, nfindr, nmf, pca
 from .describe import window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -99,6 +99,7 @@ __all__ = [
     "UnmixError",
     "Unmixing",
     "abundances",
+    "compare",
     "config",
     "explain",
     "fold",
@@ -106,6 +107,7 @@ __all__ = [
     "io",
     "kmeans",
     "load",
+    "match_components",
     "nfindr",
     "nmf",
     "open",
