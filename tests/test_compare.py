@@ -106,12 +106,18 @@ class TestFigures:
 class TestColumns:
     def test_like_components_stand_in_one_column(self, spectra):
         model = um.nfindr(spectra, 3)
-        turned = replace(
-            model, maps=model.maps[[2, 0, 1]], components=-model.components[[2, 0, 1]] + 5
-        )
+        order = [2, 0, 1]
+        turned = replace(model, maps=1 - model.maps[order], components=-model.components[order])
         few = replace(model, maps=model.maps[1:2], components=model.components[1:2])
         found = um.compare(spectra, {"one": few, "all": model, "turned": turned})
         assert found.columns.tolist() == [[-1, 0, -1], [0, 1, 2], [1, 2, 0]]
+
+    def test_two_endmembers_whose_maps_are_complements(self):
+        table = um.synthetic.simplex_mixtures(300, 2, 20, rng=3).samples
+        models = {"a": um.nfindr(table, 2), "b": um.nmf(table, 2, simplex=True)}
+        found = um.compare(table, models)
+        for a, b in zip(*found.columns, strict=True):
+            assert np.corrcoef(models["a"].maps[a], models["b"].maps[b])[0, 1] > 0.9
 
     def test_each_component_has_one_column(self, found):
         for row, n in zip(found.columns, found.n_components, strict=True):

@@ -97,9 +97,10 @@ def compare(
     Notes
     -----
     Samples are rebuilt tile by tile in one pass for all methods. The error of hard clusters is that
-    of the nearest centre. Components are matched to those of the method with the most by linear
-    assignment on the modulus of their correlation, because some methods leave the sign open.
-    Models of before have the seconds of their record.
+    of the nearest centre. The method with the most components sets the columns. Those of the others
+    are put there in turn by linear assignment, where they are most like one that stands there
+    already: the correlation of their maps times that of their components, which no sign that a
+    method leaves open changes. Models of before have the seconds of their record.
 
     Examples
     --------
@@ -120,8 +121,8 @@ def compare(
     samples = kept_if_it_fits(as_table(samples, least=1))
     if not hasattr(methods, "items") or not methods:
         raise ParameterError(
-            f"methods is a {type(methods).__name__} or empty; expected a dict of names and functions "
-            "of the samples, such as {'N-FINDR': lambda samples: unmix.nfindr(samples, 3)}"
+            f"methods is a {type(methods).__name__} or empty; expected a dict of names and "
+            "functions of samples, such as {'N-FINDR': lambda samples: unmix.nfindr(samples, 3)}"
         )
     models, seconds = {}, []
     for name, method in methods.items():
@@ -140,7 +141,7 @@ def compare(
         negative_components=np.asarray([_negative(values) for values in components]),
         smoothness=np.asarray([_smoothness(values) for values in maps]),
         seconds=np.asarray(seconds),
-        columns=_columns(components),
+        columns=_columns(maps, components),
     )
 
 
@@ -234,23 +235,32 @@ def _neighbours(values: HostArray) -> float:
     return float(a @ b / norm) if norm > 0 else float("nan")
 
 
-def _columns(components: list[HostArray]) -> HostArray:
+def _columns(maps: list[HostArray], components: list[HostArray]) -> HostArray:
     """Give like components of all methods the same column, (methods, columns)."""
     from scipy.optimize import linear_sum_assignment
 
-    rows = [c.reshape(len(c), -1) for c in components]
-    known = np.all([np.isfinite(r).all(axis=0) for r in rows], axis=0)
-    white = [_standard(r[:, known]) for r in rows]
-    most = max(range(len(rows)), key=lambda i: len(rows[i]))
-    columns = np.full((len(rows), len(rows[most])), -1)
-    for i, own in enumerate(white):
-        numbers, places = linear_sum_assignment(-np.abs(own @ white[most].T))
+    sides = [_standard(maps), _standard(components)]
+    sizes = [len(values) for values in maps]
+    most = int(np.argmax(sizes))
+    columns = np.full((len(maps), sizes[most]), -1)
+    columns[most] = np.arange(sizes[most])
+    placed = [most]
+    for i in [i for i in range(len(maps)) if i != most]:
+        alike = np.zeros((sizes[i], sizes[most]))
+        for j in placed:
+            inside = columns[j] >= 0
+            both = [side[i] @ side[j][columns[j, inside]].T for side in sides]
+            alike[:, inside] = np.maximum(alike[:, inside], both[0] * both[1])
+        numbers, places = linear_sum_assignment(-alike)
         columns[i, places] = numbers
+        placed.append(i)
     return columns
 
 
-def _standard(rows: HostArray) -> HostArray:
-    """Scale rows to mean zero and norm one; constant ones to zero."""
-    centred = rows.astype(float) - rows.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.asarray(centred / np.where(norm > 0, norm, 1))
+def _standard(values: list[HostArray]) -> list[HostArray]:
+    """Scale the rows of each (k, ...) to mean zero and norm one, where all are known."""
+    rows = [v.reshape(len(v), -1).astype(float) for v in values]
+    known = np.all([np.isfinite(r).all(axis=0) for r in rows], axis=0)
+    centred = [r[:, known] - r[:, known].mean(axis=1, keepdims=True) for r in rows]
+    norms = [np.linalg.norm(r, axis=1, keepdims=True) for r in centred]
+    return [r / np.where(n > 0, n, 1) for r, n in zip(centred, norms, strict=True)]

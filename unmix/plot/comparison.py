@@ -57,7 +57,7 @@ def compare(
     >>> scene = um.synthetic.two_phases((128, 160))
     >>> samples = um.window_fft(um.sliding_windows(scene.image, 32, 16))
     >>> found = um.compare(samples, {"PCA": lambda s: um.pca(s, 2)})
-    >>> [ax.get_title() for ax in um.plot.compare(found).axes]
+    >>> [ax.get_title() for ax in um.plot.compare(found).axes[1:]]
     ['Map 0', 'Component 0', 'Map 1', 'Component 1']
     """
     n = style.chosen(n, comparison.columns.shape[1])
