@@ -202,7 +202,7 @@ class TestGeometry:
             np.testing.assert_allclose(aligned[inside], image[inside], atol=1e-12)
         np.testing.assert_allclose(found.means[0][inside], image[inside], atol=1e-12)
 
-    @pytest.mark.parametrize("shift", [(2, -1), (0.4, 1.3)])
+    @pytest.mark.parametrize("shift", [(2, -1), (0.4, 1.3), (0.3, 0.4)])
     @pytest.mark.parametrize("measure", ["ncc", "ssim"])
     def test_shifted_motifs(self, shift, measure):
         atoms = motif(np.random.default_rng(1))

@@ -614,6 +614,11 @@ CASES = {
         um.ParameterError,
         ("center is 3", "expected a pixel (y, x)"),
     ),
+    "matching about no line": (
+        lambda: um.match_components(IMAGE[None], mirror=float("nan")),
+        um.ParameterError,
+        ("mirror is nan", "expected an angle in degrees, or None"),
+    ),
     "matching about the border": (
         lambda: um.match_components(IMAGE[None], center=(0, 3)),
         um.ShapeError,

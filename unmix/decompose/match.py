@@ -31,6 +31,9 @@ THRESHOLDS = {"ncc": 0.8, "ssim": 0.6}
 TIE = 1e-6
 """Elements whose scores differ by rounding: of those the first is taken."""
 
+ALIKE = 16
+"""Power of correlations that a mirror line is told by: only pairs that are the same count."""
+
 MIRROR_STEP = 2.0
 """Degrees between the mirror lines that are tried before the best is refined."""
 
@@ -176,11 +179,13 @@ def match_components(
     if measure not in get_args(Measure):
         raise ParameterError(f"measure is {measure!r}; expected 'ncc' or 'ssim'")
     threshold = not_negative(THRESHOLDS[measure] if threshold is None else threshold, "threshold")
+    if mirror is not None and not np.isfinite(mirror):
+        raise ParameterError(f"mirror is {mirror!r}; expected an angle in degrees, or None")
     host = to_host(images).astype(np.float64)
     max_shift = whole_number(max_shift, 0, min(host.shape[1:]), "max_shift", "pixels")
     pitch = np.asarray([a.spacing for a in axes])
     whole = disc(host, _center(center, axes), pitch, max_shift)
-    mirror = _mirror_line(whole, symmetry) if mirror is None else float(mirror)
+    mirror = _mirror_line(whole, symmetry) if mirror is None else mirror
     matrices = symmetry.matrices(mirror)
     compared = whole.within(matrices)
     found = likeness(compared, symmetry, matrices, max_shift, measure == "ssim")
@@ -188,7 +193,9 @@ def match_components(
     families, labels = _families(scores, threshold)
     heads = np.asarray([members[0] for members in families])[labels]
     elements = _elements(found.scores, heads)
-    shifts = _shifts(compared, matrices, found.shifts, heads, elements)
+    shifts = found.shifts[elements, heads, np.arange(len(host))].astype(float)
+    if max_shift:
+        shifts = _refined(compared, matrices[elements], shifts, heads)
     aligned = _aligned(compared, host.shape, matrices[elements], shifts)
     means = np.stack([aligned[members].mean(axis=0) for members in families])
     return Families(
@@ -202,7 +209,7 @@ def match_components(
         aligned=from_host(aligned, images, images.dtype),
         means=from_host(means, images, images.dtype),
         group=group,
-        mirror=mirror,
+        mirror=float(mirror),
         axes=axes,
     )
 
@@ -234,7 +241,7 @@ def _images(components: Unmixing | Array) -> tuple[Array, tuple[Axis, Axis]]:
 def _center(given: tuple[float, float] | None, axes: tuple[Axis, Axis]) -> HostArray:
     """Pixel (y, x) that stays: what is given, or where coordinates are zero, or the middle."""
     if given is None:
-        zero = [-a.values[0] / a.spacing for a in axes]
+        zero = [round(-a.values[0] / a.spacing, 6) for a in axes]
         inside = all(0 < z < a.size - 1 for z, a in zip(zero, axes, strict=True))
         return np.asarray(zero if inside else [(a.size - 1) / 2 for a in axes])
     center = np.asarray(given, dtype=float)
@@ -252,7 +259,7 @@ def _mirror_line(images: Disc, symmetry: PointGroup) -> float:
         compared = images.within(matrices)
         still = standard(compared.shifted(np.zeros(2, dtype=int)))
         best = np.max([still @ standard(compared.turned(m)).T for m in matrices], axis=0)
-        return -float(np.sum(np.clip(best, 0, None) ** 4))
+        return -float(np.sum(np.clip(best, 0, None) ** ALIKE))
 
     if not symmetry.mirrored.any():
         return 0.0
@@ -290,28 +297,23 @@ def _elements(scores: HostArray, heads: HostArray) -> HostArray:
     return np.where(heads == np.arange(k), 0, elements)
 
 
-def _shifts(
-    images: Disc, matrices: HostArray, whole: HostArray, heads: HostArray, elements: HostArray
-) -> HostArray:
-    """Refine the whole shift of each component to its head by a parabola along y and x, (k, 2)."""
-    numbers = np.arange(len(heads))
-    shifts = whole[elements, heads, numbers].astype(float)
-    if not whole.any():
-        return shifts
+def _refined(images: Disc, matrices: HostArray, shifts: HostArray, heads: HostArray) -> HostArray:
+    """Move each shift (k, 2) to the top of the parabola along y and x through its neighbours."""
     still = standard(images.shifted(np.zeros(2, dtype=int)))
-    for i in numbers[heads != numbers]:
 
-        def correlation(step: HostArray, i: int = i) -> float:
-            moved = images.turned(matrices[elements[i]], shifts[i] + step, [i])
-            return float(still[heads[i]] @ standard(moved)[0])
+    def correlation(i: int, step: HostArray) -> float:
+        moved = images.turned(matrices[i], shifts[i] + step, [i])
+        return float(still[heads[i]] @ standard(moved)[0])
 
-        at, step = correlation(np.zeros(2)), np.zeros(2)
-        for axis in range(2):
-            before, after = (correlation(s * np.eye(2)[axis]) for s in (-1, 1))
+    refined = shifts.copy()
+    for i in np.flatnonzero(heads != np.arange(len(heads))).tolist():
+        at = correlation(i, np.zeros(2))
+        for axis, step in enumerate(np.eye(2)):
+            before, after = (correlation(i, s) for s in (-step, step))
             bend = before - 2 * at + after
-            step[axis] = np.clip((before - after) / (2 * bend), -0.5, 0.5) if bend < 0 else 0
-        shifts[i] += step
-    return shifts
+            if bend < 0:
+                refined[i, axis] += np.clip((before - after) / (2 * bend), -0.5, 0.5)
+    return refined
 
 
 def _aligned(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from ..decompose.compare import Comparison
 
-HEIGHT, WIDEST = 1.6, 15.0
-"""Height of a panel in inches, unless the figure then is wider than this."""
+HEIGHT, WIDEST, LOWEST = 1.6, 15.0, 0.6
+"""Height of a panel in inches, unless the figure is wider than the second; but no lower."""
 CAPTION, ABOVE, BESIDE = 0.25, 0.3, 0.55
 """What the words above a row, a title and a colour bar take."""
 
@@ -64,7 +64,7 @@ def compare(
     models = list(comparison.models.values())
     layout = models[0].layout
     widths = [panels.aspect(axes) for axes in (layout.map_axes[-2:], layout.descriptor_axes)]
-    height = min(HEIGHT, (WIDEST / n - 2 * BESIDE) / sum(widths))
+    height = max(min(HEIGHT, (WIDEST / n - 2 * BESIDE) / sum(widths)), LOWEST)
     wide = [height * w + BESIDE for w in widths]
     figure = style.new_figure(n * sum(wide), len(models) * (height + CAPTION + ABOVE))
     places = figure.add_gridspec(
