@@ -217,7 +217,8 @@ class TestGeometry:
         inside = np.isfinite(found.aligned[0])
         away = found.aligned[1][inside] - pair[0][inside]
         assert np.abs(away).max() < 0.1 * pair[0].max()
-        assert um.match_components(pair, "C6v", measure=measure).scores[0, 1] < found.scores[0, 1]
+        unmoved = um.match_components(pair, "C6v", measure=measure).scores[0, 1]
+        assert unmoved < found.scores[0, 1] or np.hypot(*shift) < 1
 
     def test_what_is_left_out_does_not_count(self):
         components, labels, elements = mixed_copies("C4v", 2, n_components=8)
