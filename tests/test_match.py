@@ -96,7 +96,7 @@ class TestFamilies:
 
     @pytest.mark.parametrize("seed", range(2))
     def test_structural_similarity(self, seed):
-        components, labels, elements = mixed_copies("C6v", seed)
+        components, labels, elements = mixed_copies("C6v", seed, n_components=12)
         check(um.match_components(components, "C6v", measure="ssim"), labels, elements)
 
     def test_on_every_backend(self, backend):
