@@ -753,6 +753,72 @@ CASES = {
         um.ParameterError,
         ("noise is -1", "expected zero or more"),
     ),
+    # families and comparisons
+    "an unknown group": (
+        lambda: um.match_components(IMAGE[None], "D6"),
+        um.ParameterError,
+        ("group is 'D6'", "expected 'C1' to 'C360' for turns", "'C6v'", "turns and mirrors"),
+    ),
+    "an unknown measure": (
+        lambda: um.match_components(IMAGE[None], measure="mse"),
+        um.ParameterError,
+        ("measure is 'mse'", "expected 'ncc' or 'ssim'"),
+    ),
+    "matching lists": (
+        lambda: um.match_components([[[1.0]]]),
+        um.BackendError,
+        ("expected a model or an array (k, y, x)", "but got list", "numpy.asarray"),
+    ),
+    "matching one image": (
+        lambda: um.match_components(IMAGE),
+        um.ShapeError,
+        ("components have shape (20, 26)", "expected (k, y, x)"),
+    ),
+    "matching curves": (
+        lambda: um.match_components(um.pca(TABLE, 2)),
+        um.ShapeError,
+        ("described by feature 5", "expected two axes of one unit", "only images can be turned"),
+    ),
+    "matching about no pixel": (
+        lambda: um.match_components(IMAGE[None], center=3),
+        um.ParameterError,
+        ("center is 3", "expected a pixel (y, x)"),
+    ),
+    "matching about no line": (
+        lambda: um.match_components(IMAGE[None], mirror=float("nan")),
+        um.ParameterError,
+        ("mirror is nan", "expected an angle in degrees, or None"),
+    ),
+    "matching about the border": (
+        lambda: um.match_components(IMAGE[None], center=(0, 3)),
+        um.ShapeError,
+        ("no circle fits about the centre (0, 3)", "(20, 26) pixels", "at least a pixel"),
+    ),
+    "matching what is flat": (
+        lambda: um.match_components(np.stack([IMAGE, 0 * IMAGE + 2])),
+        um.DataError,
+        ("component 1 is constant inside the circle", "leave it out"),
+    ),
+    "matching what was left out": (
+        lambda: um.match_components(np.where(np.arange(26) < 13, IMAGE, np.nan)[None], "C2"),
+        um.ShapeError,
+        ("no entries of the components are left", "turned by the group", "a smaller group"),
+    ),
+    "a comparison of one method": (
+        lambda: um.compare(TABLE, um.pca),
+        um.ParameterError,
+        ("methods is a function or empty", "expected a dict of names and", "'N-FINDR'"),
+    ),
+    "a comparison of a table": (
+        lambda: um.compare(TABLE, {"none": lambda samples: TABLE}),
+        um.ParameterError,
+        ("the method 'none' gave ndarray", "expected a model with maps and components"),
+    ),
+    "a comparison with a model of other samples": (
+        lambda: um.compare(TABLE, {"PCA": um.pca(TABLE[:8], 2)}),
+        um.ShapeError,
+        ("the model 'PCA' is of 8 samples of a map (8,)", "expected one of these 12 of (12,)"),
+    ),
     "projecting an image": (
         lambda: um.pca(TABLE, 2).project(um.samples(IMAGE, 2)),
         um.ShapeError,

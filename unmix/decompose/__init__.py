@@ -3,10 +3,12 @@
 from ._rank_table import RankRule, RankTable
 from .abundances import abundances
 from .bayesian import bayesian_unmixing
+from .compare import compare
 from .extraction import atgp, ppi, vca
 from .gmm import MixtureTable, gmm, gmm_table
 from .ica import ica
 from .kmeans import kmeans
+from .match import match_components
 from .nfindr import nfindr
 from .nmf import nmf
 from .pca import pca
@@ -19,10 +21,12 @@ __all__ = [
     "abundances",
     "atgp",
     "bayesian_unmixing",
+    "compare",
     "gmm",
     "gmm_table",
     "ica",
     "kmeans",
+    "match_components",
     "nfindr",
     "nmf",
     "pca",
