@@ -118,7 +118,7 @@ def compare(
     >>> bool(found.error[1] < found.error[0])
     True
     """
-    samples = kept_if_it_fits(as_table(samples, least=1))
+    samples = kept_if_it_fits(as_table(samples, least=1), 2)
     if not hasattr(methods, "items") or not methods:
         raise ParameterError(
             f"methods is a {type(methods).__name__} or empty; expected a dict of names and "
