@@ -34,7 +34,7 @@ def compare(
     log : bool
         Logarithmic colours for components that are not negative.
     n : int, optional
-        How many columns to show. Default: all.
+        How many columns to show. Default: as many as fit on a screen.
     frame : int
         Which frame of maps (frame, y, x) to show.
 
@@ -60,10 +60,13 @@ def compare(
     >>> [ax.get_title() for ax in um.plot.compare(found).axes[1:]]
     ['Map 0', 'Component 0', 'Map 1', 'Component 1']
     """
-    n = style.chosen(n, comparison.columns.shape[1])
     models = list(comparison.models.values())
     layout = models[0].layout
     widths = [panels.aspect(axes) for axes in (layout.map_axes[-2:], layout.descriptor_axes)]
+    if n is None:
+        fit = int(WIDEST / (LOWEST * sum(widths) + 2 * BESIDE))
+        n = min(comparison.columns.shape[1], max(fit, 1))
+    n = style.chosen(n, comparison.columns.shape[1])
     height = max(min(HEIGHT, (WIDEST / n - 2 * BESIDE) / sum(widths)), LOWEST)
     wide = [height * w + BESIDE for w in widths]
     figure = style.new_figure(n * sum(wide), len(models) * (height + CAPTION + ABOVE))
