@@ -17,7 +17,9 @@ SDIST_ONLY = ("benchmarks", "ci", "examples", "tests")
 
 def files_under(folder: str) -> set[str]:
     """Return the files of the tree below ``folder``, compiled and hidden ones aside."""
-    paths = (p for p in (ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc")
+    paths = (
+        p for p in (ROOT / folder).rglob("*") if p.is_file() and p.parent.name != "__pycache__"
+    )
     names = {p.relative_to(ROOT).as_posix() for p in paths}
     return {n for n in names if not any(part.startswith(".") for part in n.split("/"))}
 
