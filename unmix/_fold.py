@@ -33,6 +33,7 @@ def fold(
     *,
     state: tuple[Any, ...] = (),
     out: Array | None = None,
+    width: int = 0,
     workers: int | None = None,
     label: str | None = None,
 ) -> tuple[Any, Array | None]:
@@ -51,6 +52,9 @@ def fold(
         What this pass needs: centres, directions.
     out : array, optional
         Shape (*map_shape, width): rows are written here in place.
+    width : int
+        How many numbers ``update`` makes of each sample, where these are more than its features:
+        tiles are cut smaller for it.
     workers : int, optional
         Tiles in flight, as far as the budget has room. Default: the processors for NumPy, one for
         other namespaces. Each tile is computed by one thread, and no number changes a bit.
@@ -70,7 +74,7 @@ def fold(
     samples.source.prepare()
     workers = default_workers(samples) if workers is None else workers
     workers = min(workers, config.tiles_in_flight())
-    plan = samples.plan()
+    plan = samples.plan(width)
 
     def run(where: Slices) -> Any:
         tile = samples.tile(where)

@@ -468,6 +468,7 @@ def read_mixture(samples: Samples, densities: Any) -> dict[str, Any]:
         lambda a, b: (a[0] + b[0], a[1] + b[1]),
         state=(ops.moved(densities, like),),
         out=out,
+        width=densities.width,
         label="posteriors",
     )
     outside = xp.isnan(out[..., 0])

@@ -152,7 +152,14 @@ class Problem:
             return ready.sums(tile.rows, None if belong is None else belong(tile.rows))
 
         moved = ops.moved(ready, self.samples.source.like)
-        total, _ = fold(self.samples, update, ops.merge_mixture, state=(moved,), label="GMM")
+        total, _ = fold(
+            self.samples,
+            update,
+            ops.merge_mixture,
+            state=(moved,),
+            width=ready.width,
+            label="GMM",
+        )
         return type(total)(*map(to_host, total))
 
     def _start(self, means: HostArray, belong: Callable[[Array], Array]) -> ops.Gaussians:

@@ -1,6 +1,7 @@
 """The algorithms on bare arrays: Array API in, Array API out."""
 
 from .abundances import fcls, nnls, ucls
+from .diagonal import Independent, independent, updated_independent
 from .gaussians import (
     Gaussians,
     GaussianSums,
@@ -10,7 +11,16 @@ from .gaussians import (
     updated_gaussians,
     whitened,
 )
-from .gmm import Assigned, Fitted, assigned, densities, expectation_maximization, moved, updated
+from .gmm import (
+    Assigned,
+    Densities,
+    Fitted,
+    assigned,
+    densities,
+    expectation_maximization,
+    moved,
+    updated,
+)
 from .ica import (
     Contrast,
     ContrastSums,
@@ -97,11 +107,13 @@ __all__ = [
     "Assignment",
     "Contrast",
     "ContrastSums",
+    "Densities",
     "FactorSums",
     "Fitted",
     "Found",
     "GaussianSums",
     "Gaussians",
+    "Independent",
     "Moments",
     "Output",
     "Rotation",
@@ -133,6 +145,7 @@ __all__ = [
     "frobenius_pass",
     "grow_simplex",
     "hals",
+    "independent",
     "kmeans",
     "kullback_leibler",
     "kullback_leibler_maps",
@@ -177,6 +190,7 @@ __all__ = [
     "ucls",
     "updated",
     "updated_gaussians",
+    "updated_independent",
     "updated_subspaces",
     "whitened",
     "window_fft",

@@ -1,8 +1,8 @@
 """Gaussian classes: densities of rows, and the sums that the next classes are made of.
 
-Everything is measured in units of the class that it belongs to: y = W (x - m), with W^T W the
-inverse of the covariance. The sums are about the means of this pass and of order one, so that
-neither a large offset nor a narrow class costs digits.
+With a covariance matrix everything is measured in units of the class that it belongs to:
+y = W (x - m), with W^T W the inverse of the covariance. The sums are about the means of this pass
+and of order one, so that neither a large offset nor a narrow class costs digits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from .._arrays import linalg, namespace_of
 from .._typing import Array
 
-BLOCK = 1 << 18
+BLOCK = 1 << 17
 """Numbers y of all classes that are computed together: they stay in the cache."""
 FEWEST = 256
 """Rows of a block at the least: products of fewer are slow."""
@@ -42,24 +42,30 @@ class GaussianSums(NamedTuple):
     counts: Array
     """Sum of r, (k,): what each class has of the samples."""
     first: Array
-    """Sum of r y, (k, f)."""
+    """Sum of r y, (k, f); independent features: of r (x - m)."""
     second: Array
-    """Sum of r y y^T, (k, f, f), or of its diagonal, (k, f)."""
+    """Sum of r y y^T, (k, f, f); independent features: of r (x - m)^2, (k, f)."""
     log_likelihood: Array
     """Sum over the rows; zero where the posteriors were given."""
 
 
 class Whitened(NamedTuple):
-    """Densities of classes, ready for rows."""
+    """Densities of classes with a covariance matrix, ready for rows."""
 
     origin: Array
     """A point amid the means, (f,)."""
     factors: Array
-    """W: (k or 1, f, f), or its diagonal, (k, f or 1)."""
+    """W, (k, f, f), or (1, f, f)."""
     offsets: Array
     """W (m - origin), (k, f)."""
     constants: Array
     """Logarithm of weight times density at the mean, (k,)."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers a pass makes of each row: y, its squares, and both weighted."""
+        k, f = self.offsets.shape
+        return int(4 * k * f)
 
     def sums(self, rows: Array, given: Array | None = None) -> GaussianSums:
         """Sums over rows (n, f) under their posteriors, or under ``given`` ones, (k, n)."""
@@ -80,15 +86,10 @@ class Whitened(NamedTuple):
             r, likelihood = given, xp.zeros_like(self.constants[0])
         shares = xp.astype(r, rows.dtype)
         shared = y * shares[:, None, :]
-        second = (
-            xp.matmul(shared, xp.matrix_transpose(y))
-            if self.factors.ndim == 3
-            else xp.vecdot(shared, y)
-        )
         return GaussianSums(
             xp.sum(r, axis=1, dtype=xp.float64),
             xp.astype(xp.matmul(y, shares[:, :, None])[..., 0], xp.float64),
-            xp.astype(second, xp.float64),
+            xp.astype(xp.matmul(shared, xp.matrix_transpose(y)), xp.float64),
             likelihood,
         )
 
@@ -110,8 +111,6 @@ class Whitened(NamedTuple):
             xp.astype(a, rows.dtype) for a in (self.origin, self.factors, self.offsets)
         )
         near = (rows - origin).T
-        if factors.ndim == 2:
-            return near[None, :, :] * factors[:, :, None] - offsets[:, :, None]
         stacked = xp.reshape(factors, (-1, factors.shape[-1]))
         turned = xp.reshape(xp.matmul(stacked, near), (-1, *near.shape))
         return turned - offsets[:, :, None]
@@ -150,18 +149,12 @@ def log_weights(weights: Array) -> Array:
 
 def whitened(gaussians: Gaussians) -> Whitened:
     """Make densities ready for rows: W from the eigenvectors of each covariance."""
-    means, covariances = gaussians.means, gaussians.covariances
+    means = gaussians.means
     xp = namespace_of(means)
     origin = origin_of(means)
-    away = means - origin
-    if covariances.ndim == 3:
-        values, vectors = linalg(means).eigh(covariances)
-        factors = xp.matrix_transpose(vectors / xp.sqrt(values)[:, None, :])
-        offsets = xp.matmul(factors, away[:, :, None])[..., 0]
-    else:
-        values = xp.broadcast_to(covariances, means.shape)
-        factors = 1 / xp.sqrt(covariances)
-        offsets = away * factors
+    values, vectors = linalg(means).eigh(gaussians.covariances)
+    factors = xp.matrix_transpose(vectors / xp.sqrt(values)[:, None, :])
+    offsets = xp.matmul(factors, (means - origin)[:, :, None])[..., 0]
     size = xp.sum(xp.log(2 * math.pi * values), axis=1)
     return Whitened(origin, factors, offsets, log_weights(gaussians.weights) - size / 2)
 
@@ -194,25 +187,17 @@ def updated_gaussians(
     there = counts > EMPTY
     n = xp.where(there, counts, xp.ones_like(counts))
     shift = xp.where(there[:, None], sums.first / n[:, None], xp.zeros_like(sums.first))
-    if old.ndim == 3:
-        w = ready.factors  # orthogonal rows, each of length one over a standard deviation
-        back = xp.matrix_transpose(w / xp.vecdot(w, w)[:, :, None])
-        means = gaussians.means + xp.matmul(back, shift[:, :, None])[..., 0]
-        scatter = sums.second - counts[:, None, None] * shift[:, :, None] * shift[:, None, :]
-        if old.shape[0] == 1:
-            spread = xp.sum(scatter, axis=0, keepdims=True) / xp.sum(counts)
-        else:
-            spread = scatter / n[:, None, None]
-        new = _raised(xp.matmul(xp.matmul(back, spread), xp.matrix_transpose(back)), regularization)
+    w = ready.factors  # orthogonal rows, each of length one over a standard deviation
+    back = xp.matrix_transpose(w / xp.vecdot(w, w)[:, :, None])
+    means = gaussians.means + xp.matmul(back, shift[:, :, None])[..., 0]
+    scatter = sums.second - counts[:, None, None] * shift[:, :, None] * shift[:, None, :]
+    if old.shape[0] == 1:
+        spread = xp.sum(scatter, axis=0, keepdims=True) / xp.sum(counts)
     else:
-        scale = xp.sqrt(old)
-        means = gaussians.means + scale * shift
-        spread = xp.clip(sums.second / n[:, None] - shift * shift, 0, None)
-        if old.shape[1] == 1:
-            spread = xp.mean(spread, axis=1, keepdims=True)
-        new = old * spread + regularization
+        spread = scatter / n[:, None, None]
+    new = _raised(xp.matmul(xp.matmul(back, spread), xp.matrix_transpose(back)), regularization)
     if new.shape[0] == counts.shape[0]:
-        new = xp.where(xp.reshape(there, (-1,) + (1,) * (new.ndim - 1)), new, old)
+        new = xp.where(there[:, None, None], new, old)
     return Gaussians(counts / xp.sum(counts), means, new)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .._arrays import from_host, namespace_of
 from .._typing import Array
+from .diagonal import Independent, independent, updated_independent
 from .gaussians import (
     Gaussians,
     GaussianSums,
@@ -16,6 +17,8 @@ from .gaussians import (
     whitened,
 )
 from .ppca import Subspaces, SubspaceSums, subspaces, updated_subspaces
+
+Densities = Whitened | Independent | Subspaces
 
 
 class Assigned(NamedTuple):
@@ -39,9 +42,11 @@ class Fitted(NamedTuple):
     converged: bool
 
 
-def densities(gaussians: Gaussians) -> Whitened | Subspaces:
+def densities(gaussians: Gaussians) -> Densities:
     """Make the densities of classes ready for rows."""
-    return whitened(gaussians) if gaussians.directions is None else subspaces(gaussians)
+    if gaussians.directions is not None:
+        return subspaces(gaussians)
+    return whitened(gaussians) if gaussians.covariances.ndim == 3 else independent(gaussians)
 
 
 def moved(ready: Any, like: Array) -> Any:
@@ -49,7 +54,7 @@ def moved(ready: Any, like: Array) -> Any:
     return type(ready)(*(from_host(a, like) for a in ready))
 
 
-def assigned(rows: Array, ready: Whitened | Subspaces) -> Assigned:
+def assigned(rows: Array, ready: Densities) -> Assigned:
     """Posteriors of rows (n, f).
 
     Examples
@@ -70,12 +75,14 @@ def assigned(rows: Array, ready: Whitened | Subspaces) -> Assigned:
 
 def updated(gaussians: Gaussians, ready: Any, sums: Any, regularization: float) -> Gaussians:
     """Return the next classes from the sums of a pass."""
-    step = updated_gaussians if gaussians.directions is None else updated_subspaces
+    if isinstance(ready, Independent):
+        return updated_independent(gaussians, sums, regularization)
+    step = updated_gaussians if isinstance(ready, Whitened) else updated_subspaces
     return step(gaussians, ready, sums, regularization)
 
 
 def expectation_maximization(
-    pass_over: Callable[[Whitened | Subspaces], GaussianSums | SubspaceSums],
+    pass_over: Callable[[Densities], GaussianSums | SubspaceSums],
     start: Gaussians,
     regularization: float,
     n: int,

@@ -48,6 +48,12 @@ class Subspaces(NamedTuple):
     constants: Array
     """Logarithm of weight times density at the mean, (k,)."""
 
+    @property
+    def width(self) -> int:
+        """How many numbers a pass makes of each row: itself from the origin, and p a few times."""
+        k, rank, f = self.units.shape
+        return int(f + 4 * k * (rank + 1))
+
     def sums(self, rows: Array, given: Array | None = None) -> SubspaceSums:
         """Sums over rows (n, f) under their posteriors, or under ``given`` ones, (k, n)."""
         xp = namespace_of(rows)
