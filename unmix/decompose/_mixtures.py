@@ -23,15 +23,14 @@ from .kmeans import _given, _norms, kmeans
 RANK = 5
 """Directions of a class of low rank, unless another number is asked for."""
 COPIES = 12
-"""Arrays of the size of all covariances that a pass and an update hold at a time."""
+"""Arrays of the size of all classes' covariances that a pass and an update hold at a time."""
 
 
 def number_of_classes(n_clusters: int, samples: Samples, covariance: Covariance) -> int:
     """Return a number of classes as an int, or say what it should have been."""
     n, f = samples.layout.n_samples, samples.layout.n_features
     k = whole_number(n_clusters, 1, n, "n_clusters", f"{n} samples")
-    matrices = {"full": k, "tied": 1}.get(covariance, 0)
-    if 8 * COPIES * matrices * f * f > config.current_budget():
+    if covariance in ("full", "tied") and 8 * COPIES * k * f * f > config.current_budget():
         raise ParameterError(
             f"covariances of {f} x {f} features for {k} classes do not fit the memory budget; "
             "expected covariance='low_rank', or fewer features (the scores of a PCA)"
