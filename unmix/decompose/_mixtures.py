@@ -22,6 +22,8 @@ from .kmeans import _given, _norms, kmeans
 
 RANK = 5
 """Directions of a class of low rank, unless another number is asked for."""
+KMEANS_STEPS = 20
+"""Of a start: further ones take longer than the passes that they save."""
 COPIES = 12
 """Arrays of the size of all classes' covariances that a pass and an update hold at a time."""
 
@@ -110,7 +112,8 @@ class Problem:
         """Start from k-means, as often as asked for, and keep the largest likelihood."""
         found = []
         for i in range(self.n_starts):
-            model = kmeans(self.samples, n_clusters, rng=(self.key + i) % 2**63)
+            key = (self.key + i) % 2**63
+            model = kmeans(self.samples, n_clusters, n_starts=1, max_iter=KMEANS_STEPS, rng=key)
             found.append(self.solve(*self.given(model, n_clusters)))
         return max(found, key=lambda f: f.log_likelihood)
 
