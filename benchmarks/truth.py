@@ -15,7 +15,7 @@ import argparse
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,12 +137,10 @@ def score(model: um.Unmixing, truth: Truth) -> Score:
     return Score(float(angles[rows, order].mean()), float(rmse), float(np.mean(correlations)))
 
 
-def lines(folder: Path) -> list[str]:
-    """Run everything; a row for each set and method, and who is the best."""
-    table = [
-        "| set | method | angle / degrees | RMSE | correlation | seconds | textbook |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def lines(folder: Path) -> Iterator[str]:
+    """Run everything: a row for each set and method, and then who is the best."""
+    yield "| set | method | angle / degrees | RMSE | correlation | seconds | textbook |"
+    yield "|---|---|---|---|---|---|---|"
     best = []
     for name, load in SETS.items():
         truth = load(folder)
@@ -155,15 +153,13 @@ def lines(folder: Path) -> list[str]:
             scores[method] = got = score(model, truth)
             known = TEXTBOOK.get((name, method))
             figures = f"{got.angle:.2f} | {got.rmse:.3f} | {got.correlation:.3f} | {seconds:.1f}"
-            table.append(f"| {name} | {method} | {figures} | {_textbook(got, known)} |")
-            print(table[-1], flush=True)
-        first = (
-            f"angle {min(scores, key=lambda m: scores[m].angle)}",
-            f"RMSE {min(scores, key=lambda m: scores[m].rmse)}",
-            f"correlation {max(scores, key=lambda m: scores[m].correlation)}",
+            yield f"| {name} | {method} | {figures} | {_textbook(got, known)} |"
+        best.append(
+            f"* `{name}`: least angle {min(scores, key=lambda m: scores[m].angle)}; "
+            f"least RMSE {min(scores, key=lambda m: scores[m].rmse)}; "
+            f"highest correlation {max(scores, key=lambda m: scores[m].correlation)}."
         )
-        best.append(f"* {name}: {', '.join(first)}")
-    return [*table, "", "The best:", "", *best]
+    yield from ["", "The best:", "", *best]
 
 
 def _textbook(got: Score, known: Score | None) -> str:
@@ -196,8 +192,10 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write it into {DOCUMENT.name}")
     given = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # chains that have not met say so
-    table = lines(Path(given.data))
-    print("\n".join(table))
+    table = []
+    for line in lines(Path(given.data)):
+        print(line, flush=True)
+        table.append(line)
     if given.write:
         write(table)
 
