@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
         "_samples",
         "_normalize",
         "_results",
+        "_endmembers",
         "_door",
         "_nearest",
         "_windows",

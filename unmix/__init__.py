@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import config, ops, routes
 from ._dispatch import explain
 from ._door import samples
+from ._endmembers import Endmembers, PixelPurity, Posterior
 from ._errors import (
     BackendError,
     DataError,
@@ -29,11 +30,8 @@ from ._fold import fold
 from ._record import Record, Step
 from ._results import (
     Clusters,
-    Endmembers,
     IndependentComponents,
     NonnegativeFactors,
-    PixelPurity,
-    Posterior,
     PrincipalComponents,
     Unmixing,
 )

@@ -9,10 +9,11 @@ import numpy as np
 from . import ops
 from ._arrays import as_float, from_host, namespace_of, to_host
 from ._axes import Axis, describe_axes
+from ._endmembers import Endmembers
 from ._errors import ParameterError, ShapeError
 from ._nearest import nearest_samples
 from ._record import Record
-from ._results import Clusters, Endmembers, Unmixing
+from ._results import Clusters, Unmixing
 from ._samples import Samples
 from ._typing import Array, HostArray
 from .decompose._common import whole_number

@@ -2,12 +2,13 @@
 
 from .abundances import abundances
 from .bayesian import bayesian_unmixing
-from .extraction import atgp, ppi, vca
+from .extraction import atgp, vca
 from .ica import ica
 from .kmeans import kmeans
 from .nfindr import nfindr
 from .nmf import nmf
 from .pca import pca
+from .purity import ppi
 
 __all__ = [
     "abundances",

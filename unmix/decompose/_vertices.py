@@ -10,11 +10,12 @@ import numpy as np
 
 from .. import ops
 from .._arrays import namespace_of, to_host
+from .._endmembers import Endmembers
 from .._errors import DataError, ParameterError, ShapeError
 from .._fold import fold, map_rows
 from .._nearest import nearest_samples
 from .._record import Record
-from .._results import Endmembers, PrincipalComponents, maps_of
+from .._results import PrincipalComponents, maps_of
 from .._samples import Samples
 from .._tiles import Tile
 from .._typing import Array, HostArray

@@ -5,10 +5,11 @@ from __future__ import annotations
 from .. import ops
 from .._arrays import require_finite
 from .._door import as_table
+from .._endmembers import Endmembers
 from .._errors import ParameterError
 from .._fold import map_rows
 from .._record import Clock
-from .._results import SOLVERS, Endmembers, Unmixing, maps_of
+from .._results import SOLVERS, Unmixing, maps_of
 from .._samples import Samples
 from .._sources import in_memory
 from .._typing import Array

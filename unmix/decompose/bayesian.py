@@ -10,11 +10,12 @@ import numpy as np
 from .. import config, ops
 from .._arrays import from_host, generator, namespace_of, rng_key
 from .._door import as_table
+from .._endmembers import Posterior
 from .._errors import DataError, ParameterError
 from .._executors.threads import default_workers, single_threaded
 from .._fold import all_numbers
 from .._record import Clock, Record
-from .._results import Posterior, PrincipalComponents
+from .._results import PrincipalComponents
 from .._samples import Samples
 from .._typing import RNG, Array, HostArray
 from ._chains import BLOCK, LEAST, Chains, Window, run

@@ -9,9 +9,10 @@ import numpy as np
 from .. import ops
 from .._arrays import rng_key, to_host
 from .._door import as_table
+from .._endmembers import Endmembers
 from .._fold import all_numbers
 from .._record import Clock
-from .._results import Endmembers, PrincipalComponents
+from .._results import PrincipalComponents
 from .._samples import Samples
 from .._typing import RNG, Array
 from ._common import whole_number

@@ -183,7 +183,7 @@ class _Problem(NamedTuple):
             )
             h, missed = self.step(h, sums)
             missed += float(sums.violation)
-            first = max(first, missed) if n == 1 else first
+            first = missed if n == 1 else first
             # Frobenius: squares of the gradient, and the tolerance is of the gradient
             if missed <= first * (tol**2 if self.loss == "frobenius" else tol):
                 break

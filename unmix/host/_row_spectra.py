@@ -77,11 +77,11 @@ def plan_job(
     window: int | tuple[int, int],
     step: int | tuple[int, int],
     *,
-    taper: str,
-    output: Output,
-    fft_shape: tuple[int, int] | None,
-    rows: HostArray | None,
-    columns: HostArray | None,
+    taper: str = "hann",
+    output: Output = "amplitude",
+    fft_shape: tuple[int, int] | None = None,
+    rows: HostArray | None = None,
+    columns: HostArray | None = None,
 ) -> Job:
     """Check what `unmix.ops.window_fft` was asked for and prepare it."""
     n_y, n_x = transform_shape(window, fft_shape)

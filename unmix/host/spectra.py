@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._arrays import as_float
-from .._typing import Array, HostArray
-from ..ops.spectra import Output
+from .._typing import Array
 from ._blas import one_blas_thread
 from ._row_spectra import describe, plan_job
 
+Pair = int | tuple[int, int]
 
-def window_fft(
-    image: Array,
-    window: int | tuple[int, int],
-    step: int | tuple[int, int],
-    *,
-    taper: str = "hann",
-    output: Output = "amplitude",
-    fft_shape: tuple[int, int] | None = None,
-    rows: HostArray | None = None,
-    columns: HostArray | None = None,
-) -> Array:
+
+def window_fft(image: Array, window: Pair, step: Pair, **options: Any) -> Array:
     """Spectra of the windows of a NumPy image by SciPy's FFT and BLAS; see `unmix.ops.window_fft`.
 
     Rows are transformed once for all windows that share them, columns by matrix products.
     """
-    from . import _columns
+    from ._columns import columns
 
     image = as_float(image)
-    job = plan_job(
-        image.dtype,
-        window,
-        step,
-        taper=taper,
-        output=output,
-        fft_shape=fft_shape,
-        rows=rows,
-        columns=columns,
-    )
+    job = plan_job(image.dtype, window, step, **options)
     with one_blas_thread():
-        return describe(image, job, _columns.columns(job))
+        return describe(image, job, columns(job))
 
 
-def window_fft_compiled(
-    image: Array,
-    window: int | tuple[int, int],
-    step: int | tuple[int, int],
-    *,
-    taper: str = "hann",
-    output: Output = "amplitude",
-    fft_shape: tuple[int, int] | None = None,
-    rows: HostArray | None = None,
-    columns: HostArray | None = None,
-) -> Array:
+def window_fft_compiled(image: Array, window: Pair, step: Pair, **options: Any) -> Array:
     """Spectra of the windows of a NumPy image, by numba's loops; see `unmix.ops.window_fft`.
 
     Rows are transformed once for all windows that share them, by SciPy, columns a few at a time.
     """
-    from . import _columns_numba
+    from ._columns_numba import Transforms
 
     image = as_float(image)
-    job = plan_job(
-        image.dtype,
-        window,
-        step,
-        taper=taper,
-        output=output,
-        fft_shape=fft_shape,
-        rows=rows,
-        columns=columns,
-    )
-    return describe(image, job, _columns_numba.Transforms(job))
+    job = plan_job(image.dtype, window, step, **options)
+    return describe(image, job, Transforms(job))

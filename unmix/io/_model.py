@@ -12,12 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import _results
 from .._arrays import is_array, to_host
 from .._axes import Axis
+from .._endmembers import Endmembers, PixelPurity, Posterior
 from .._errors import FileError, ParameterError
 from .._record import Record
-from .._results import Unmixing
+from .._results import (
+    Clusters,
+    IndependentComponents,
+    NonnegativeFactors,
+    PrincipalComponents,
+    Unmixing,
+)
 from .._typing import HostArray
 from .._write import new_file
 from ..layout import Layout, WindowGrid
@@ -28,6 +34,21 @@ VERSION = 1
 """Of the file format; files of a later one are refused."""
 
 FORMAT = "unmix model"
+
+KINDS: dict[str, type[Unmixing]] = {
+    kind.__name__: kind
+    for kind in (
+        Unmixing,
+        PrincipalComponents,
+        Endmembers,
+        PixelPurity,
+        Posterior,
+        IndependentComponents,
+        NonnegativeFactors,
+        Clusters,
+    )
+}
+"""What a file may hold."""
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of every member, so that the same model gives the same file."""
@@ -184,8 +205,8 @@ def _require_known(header: Any, file: Path) -> None:
 
 
 def _model(header: Mapping[str, Any], arrays: dict[str, HostArray]) -> Unmixing:
-    kind = getattr(_results, header["kind"], None)
-    if not isinstance(kind, type) or not issubclass(kind, Unmixing):
+    kind = KINDS.get(header["kind"])
+    if kind is None:
         msg = f"there is no kind of model {header['kind']!r}"
         raise ValueError(msg)
     known = {f.name for f in fields(kind)} - {"layout", "record"}

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from .._axes import Axis
+from .._endmembers import Endmembers
 from .._errors import UnmixError
 from .._fold import fold
 from .._record import Record
-from .._results import Clusters, Endmembers, NonnegativeFactors, PrincipalComponents, Unmixing
+from .._results import Clusters, NonnegativeFactors, PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._sources import ArraySource
 from .._tiles import Tile

@@ -9,7 +9,8 @@ import numpy as np
 
 from .._arrays import to_host
 from .._axes import Axis
-from .._results import Clusters, Endmembers, PrincipalComponents, Unmixing
+from .._endmembers import Endmembers
+from .._results import Clusters, PrincipalComponents, Unmixing
 from .._typing import HostArray
 from . import _bars as bars
 from . import _panels as panels
