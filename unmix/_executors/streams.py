@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._sources import ArraySource, Uploaded
-from .._typing import HostArray
+from .._typing import HostArray, Slices
 from ..cuda.uploads import Uploads
 from .work import Asked, Work, asked_of_leaf, moved_on, progress, reduce_tree
 
@@ -26,13 +26,13 @@ def run(work: Work, leaf: Uploaded, label: str) -> Any:
     with (
         progress(len(plan), label) as moved,
         Uploads(leaf.like, capacity) as uploads,
-        closing(_parts(work, leaf, asked, uploads)) as parts,
+        closing(_parts(work, leaf, plan, asked, uploads)) as parts,
     ):
         return reduce_tree(moved_on(parts, moved), work.merged)
 
 
 def _parts(
-    work: Work, leaf: Uploaded, asked: list[Asked], uploads: Uploads
+    work: Work, leaf: Uploaded, plan: list[Slices], asked: list[Asked], uploads: Uploads
 ) -> Generator[Any, None, None]:
     """Yield what each tile adds; blocks are sent as far ahead as there are slots."""
     pool = ThreadPoolExecutor(1)
@@ -46,7 +46,7 @@ def _parts(
     try:
         for number in range(uploads.slots):
             send(number)
-        for number, where in enumerate(work.samples.plan()):
+        for number, where in enumerate(plan):
             waiting.popleft().result()
             rows = uploads.take(number)
             send(number + uploads.slots)
