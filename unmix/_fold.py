@@ -117,8 +117,12 @@ def kept_rows(samples: Samples) -> Array:
         from ._executors import tasks
 
         return tasks.kept(samples, leaf)
-    width = samples.layout.n_features
-    return map_rows(samples, lambda r: r, width, dtype=samples.dtype, label="keeping samples")
+    shape = (*samples.layout.map_shape, samples.layout.n_features)
+    # rows of samples that are left out are never read, and take no memory for as long as they are
+    # not written: a part of a large map can be kept
+    out = samples.xp.empty(shape, dtype=samples.dtype, device=device_of(samples.source.like))
+    fold(samples, lambda tile, _: (None, tile.rows), out=out, label="keeping samples")
+    return out
 
 
 def all_numbers(samples: Samples) -> HostArray:

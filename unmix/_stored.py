@@ -122,6 +122,8 @@ class MappedBlocks:
 
     __slots__ = ("__weakref__", "_map", "dtype", "shape")
 
+    packed = False
+
     def __init__(
         self,
         file: Any,

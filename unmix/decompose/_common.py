@@ -34,6 +34,18 @@ def rows_are_at_hand(source: Source) -> bool:
     return isinstance(source, ArraySource) and source.in_memory
 
 
+def reads_as_stored(source: Source) -> bool:
+    """Tell whether rows are read from a file that holds them as they are.
+
+    The system holds what was read of it in its page cache, so that a copy would gain nothing.
+    """
+    if isinstance(source, Selected):
+        return reads_as_stored(source.parent)
+    if not isinstance(source, ArraySource):
+        return False
+    return isinstance(source.array, np.memmap) or not getattr(source.array, "packed", True)
+
+
 def not_negative(value: Any, what: str) -> float:
     """Return ``value`` as a float, or say what it should have been."""
     is_real = isinstance(value, (int, float, np.integer, np.floating))
@@ -48,12 +60,12 @@ def kept_if_it_fits(samples: Samples, passes: int) -> Samples:
     The tiles stay those of the samples that were given, and so do all the bits of the answer. A
     dask array is kept on its workers; who asks for more than they hold is told what it costs.
     """
-    if rows_are_at_hand(samples.source):
+    if rows_are_at_hand(samples.source) or reads_as_stored(samples.source):
         return samples
     leaf = leaf_of(samples.source)
     if reads_dask(leaf):
         return kept_if_workers_hold_it(samples, leaf, passes)
-    size = np.prod(samples.layout.map_shape) * samples.layout.n_features * 8
+    size = samples.layout.n_samples * samples.layout.n_features * 8
     return samples.keep() if size <= config.current_budget() else samples
 
 

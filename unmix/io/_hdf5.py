@@ -42,6 +42,7 @@ def read_hdf5(path: Path, name: str | None) -> Opened:
             dataset.dtype,
             _reader(dataset),
             chunks=dataset.chunks,
+            packed=bool(_filters(dataset)),
             close=file.close,
         )
         return Opened(array, version, scales=_scales(dataset))

@@ -55,11 +55,13 @@ class FileArray:
         Takes a tuple of slices and returns the block. Several threads may call it at once.
     chunks : tuple of int, optional
         Sizes along all axes in which the data is stored.
+    packed : bool
+        Whether the file holds something else than the values themselves, from which they are made.
     close : callable, optional
         Called when nobody holds this object any more.
     """
 
-    __slots__ = ("__weakref__", "_read", "chunks", "dtype", "kind", "path", "shape")
+    __slots__ = ("__weakref__", "_read", "chunks", "dtype", "kind", "packed", "path", "shape")
 
     def __init__(
         self,
@@ -70,11 +72,12 @@ class FileArray:
         read: Callable[[Any], Any],
         *,
         chunks: tuple[int, ...] | None = None,
+        packed: bool = True,
         close: Callable[[], Any] | None = None,
     ) -> None:
         self.path, self.kind, self.chunks = path, kind, chunks
         self.shape, self.dtype = shape, np.dtype(dtype)
-        self._read = read
+        self.packed, self._read = packed, read
         if close is not None:
             weakref.finalize(self, close)
 

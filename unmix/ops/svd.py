@@ -71,16 +71,18 @@ def sketch(
     near = xp.astype(center[None, :], q.dtype, copy=False)
     y = xp.matmul(rows, forms) - xp.astype(xp.matmul(near, q), rows.dtype, copy=False)
     counted = y if weights is None else y * xp.astype(weights, rows.dtype)[:, None]
-    # a column of ones beside them: the same read of the rows gives their sum
-    both = xp.concat([counted, xp.ones_like(y[:, :1])], axis=1)
-    products = xp.matmul(rows.T, both)
+    # a row of ones beside them: the same read of the rows gives their sum
+    both = xp.concat([counted.T, xp.ones_like(y[:, :1]).T], axis=0)
+    # the same sums: of few and wide rows the first takes BLAS half as long, of many a little longer
+    wide = rows.shape[0] < rows.shape[1]
+    products = xp.matmul(both, rows) if wide else xp.matmul(rows.T, both.T).T
     if scale is not None:
-        products *= xp.astype(scale, rows.dtype)[:, None]
+        products *= xp.astype(scale, rows.dtype)
     # in place, as these are large where there are many features
-    product = center[:, None] * -xp.sum(counted, axis=0, dtype=xp.float64)
-    product += products[:, :-1]
-    total = xp.astype(products[:, -1], xp.float64) - rows.shape[0] * center
-    return Sketch(rows.shape[0], total, product, y)
+    product = -xp.sum(counted, axis=0, dtype=xp.float64)[:, None] * center
+    product += products[:-1, :]
+    total = xp.astype(products[-1, :], xp.float64) - rows.shape[0] * center
+    return Sketch(rows.shape[0], total, product.T, y)
 
 
 def merge_sketch(a: Sketch, b: Sketch) -> Sketch:
