@@ -12,7 +12,7 @@ import numpy as np
 
 import unmix as um
 
-from .peers_patterns import patterns
+from .peers_patterns import AS_PEERS, patterns
 from .scale_measure import COLUMNS, timed
 from .scale_model import CHUNK, ENTRY, FEATURES, Cluster, K
 
@@ -59,7 +59,7 @@ def seconds(size: float, workers: int) -> float:
     """Seconds of the analysis of data that the workers hold."""
     with cluster(workers):
         data = stack(size)
-        return timed(lambda: um.pca(um.samples(data, 2), K))
+        return timed(lambda: um.pca(um.samples(data, 2), K, loss=AS_PEERS))
 
 
 def scheduler(workers: int) -> float:

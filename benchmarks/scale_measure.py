@@ -7,22 +7,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 
 import unmix as um
 
 from .meter import busy, forget_peak, memory
-from .peers_patterns import write_hdf5
+from .peers_patterns import AS_PEERS, write_hdf5
 from .scale_model import DIRECTIONS, ENTRY, FEATURES, Constants, K, flops
 
 COLUMNS = 128
 BUDGET = 256 << 20
 """Too little to keep any of the sizes in memory: all are streamed."""
 
-FEW = 1024
-"""Patterns whose passes cost little beside what happens between two."""
+FEW = 2048
+"""Patterns whose passes cost little beside what does not depend on their number."""
 
 REPEATS = 3
 
@@ -72,7 +73,7 @@ def cores(n: int) -> Iterator[None]:
 def analysis(path: Path) -> None:
     """Do what is modelled."""
     with um.config.memory_budget(BUDGET):
-        um.pca(um.open(path), K)
+        um.pca(um.open(path), K, loss=AS_PEERS)
 
 
 def disk_rate(path: Path) -> float:
@@ -87,22 +88,36 @@ def disk_rate(path: Path) -> float:
         return path.stat().st_size / (time.perf_counter() - began)
 
 
-def passes_of(array: Any, map_axes: int, budget: int = BUDGET) -> float:
-    """Times that all of an array is read."""
-    counted = Counted(array)
-    with um.config.memory_budget(budget):
-        um.pca(um.samples(counted, map_axes), K)
-    return counted.bytes / float(np.prod(array.shape) * array.dtype.itemsize)
+class Counts(NamedTuple):
+    """How often all of the data is read, and how often all samples are multiplied."""
+
+    passes: float
+    products: float
 
 
-def between(rows: Any, rate: float) -> float:
-    """Seconds between two passes: those of an analysis of few rows, less its passes."""
+def counts(array: Any, map_axes: int, budget: int = BUDGET) -> Counts:
+    """Count what an analysis does with an array that is read block by block."""
+    counted, multiplied = Counted(array), []
+    sketch = um.ops.sketch
+
+    def counting(rows: Any, *args: Any, **options: Any) -> Any:
+        multiplied.append(len(rows))
+        return sketch(rows, *args, **options)
+
+    with um.config.memory_budget(budget), mock.patch.object(um.ops, "sketch", counting):
+        um.pca(um.samples(counted, map_axes), K, loss=AS_PEERS)
+    n_bytes = float(np.prod(array.shape) * array.dtype.itemsize)
+    return Counts(counted.bytes / n_bytes, sum(multiplied) / float(np.prod(array.shape[:map_axes])))
+
+
+def fixed(rows: Any, rate: float) -> float:
+    """Seconds that do not depend on the size: an analysis of few rows, less its products."""
     budget = rows.nbytes // 2  # too little to keep them
-    passes = passes_of(rows, 1, budget)
+    found = counts(rows, 1, budget)
     streamed = um.samples(Counted(rows), 1)
     with um.config.memory_budget(budget):
-        seconds = timed(lambda: um.pca(streamed, K))
-    return max(0.0, seconds - flops(rows.size * ENTRY, passes) / rate) / passes
+        seconds = timed(lambda: um.pca(streamed, K, loss=AS_PEERS))
+    return max(0.0, seconds - flops(rows.size * ENTRY, found.products) / rate)
 
 
 def directions() -> Any:
@@ -117,7 +132,7 @@ def constants(path: Path, size: float) -> Constants:
 
     disk = disk_rate(path)
     with h5py.File(path) as file:
-        passes = passes_of(file["data"], 2)
+        found = counts(file["data"], 2)
     samples, q, center = um.open(path), directions(), np.zeros(FEATURES)
     plan = samples.plan()
     rows = np.concatenate([samples.tile(w).rows for w in plan[:32]])
@@ -139,6 +154,12 @@ def constants(path: Path, size: float) -> Constants:
 
         with cores(threads):
             reading[threads], computing[threads] = timed(read), timed(compute)
+    tiles = [held.tile(where).rows for where in held.plan()]
+
+    def squares() -> None:
+        for rows in tiles:
+            um.ops.squared_norms(rows, center.astype(rows.dtype))
+
     flop = 4.0 * held.layout.n_samples * FEATURES * DIRECTIONS
     small = um.samples(np.ones((4096, 4)) * np.arange(4.0), 1)
     with um.config.memory_budget(1 << 20):
@@ -154,9 +175,11 @@ def constants(path: Path, size: float) -> Constants:
         flops_2=flop / computing[2],
         disk=disk,
         tile=tile,
-        between=between(rows[:FEW], flop / computing[2]),
+        squares=held.layout.n_samples * FEATURES * ENTRY / timed(squares),
+        fixed=fixed(rows[:FEW], flop / computing[2]),
         merge=timed(lambda: um.ops.merge_sketch(part, part)),
-        passes=passes,
+        passes=found.passes,
+        products=found.products,
         tile_bytes=size / len(plan),
         extra=memory("VmHWM") - before,
         memory=float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")),
@@ -168,7 +191,7 @@ def checked(path: Path, size: float) -> list[dict[str, float]]:
     import h5py
 
     with h5py.File(path) as file:
-        passes = passes_of(file["data"], 2)
+        found = counts(file["data"], 2)
     runs = []
     for threads in (1, 2):
         began, own, all_before = time.perf_counter(), time.process_time(), busy()
@@ -180,7 +203,7 @@ def checked(path: Path, size: float) -> list[dict[str, float]]:
             {
                 "size": size,
                 "threads": threads,
-                "passes": passes,
+                **found._asdict(),
                 "seconds": seconds,
                 "others": others,
             }

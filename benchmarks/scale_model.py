@@ -36,12 +36,16 @@ class Constants:
     """Bytes of a file that is not in the page cache."""
     tile: float
     """Seconds of a tile that holds next to nothing."""
-    between: float
-    """Seconds between two passes: orthonormal blocks, Rayleigh-Ritz."""
+    squares: float
+    """Bytes per second of a pass that sums squares about a centre, one thread."""
+    fixed: float
+    """Seconds that do not depend on the size: orthonormal blocks, Rayleigh-Ritz."""
     merge: float
     """Seconds to make one part of two."""
     passes: float
-    """Times that all bytes are read, with the last pass for the scores."""
+    """Times that all bytes are read."""
+    products: float
+    """Times that all samples are multiplied: those that the passes start from are held."""
     tile_bytes: float
     """Bytes of a tile as the file has it."""
     extra: float
@@ -60,10 +64,9 @@ class Cluster:
     """Tasks per second, with two."""
 
 
-def flops(size: float, passes: float) -> float:
-    """Return the flop of all passes over ``size`` bytes."""
-    entries = size / ENTRY
-    return entries * (4 * DIRECTIONS * (passes - 1) + 2 * (K + 1))
+def flops(size: float, products: float) -> float:
+    """Return the flop of all products with ``size`` bytes."""
+    return size / ENTRY * 4 * DIRECTIONS * products
 
 
 def part_bytes() -> float:
@@ -78,12 +81,12 @@ def local(c: Constants, size: float, threads: int) -> float:
     does not fit the page cache comes from the disk each time.
     """
     read, rate = (c.read_1, c.flops_1) if threads == 1 else (c.read_2, c.flops_2)
-    computing = flops(size, c.passes) / rate
+    computing = flops(size, c.products) / rate + size / c.squares / threads
     tiles = c.passes * ceil(size / c.tile_bytes) * c.tile / threads
     reading = c.passes * size / c.read_1 / threads
     alone = c.passes * size / read
     from_disk = c.passes * size / c.disk if size > c.memory / 2 else 0.0
-    return max(reading + computing + tiles, alone, from_disk) + c.passes * c.between
+    return max(reading + computing + tiles, alone, from_disk) + c.fixed
 
 
 def on_cards(c: Constants, size: float, cards: int) -> float:
@@ -92,7 +95,7 @@ def on_cards(c: Constants, size: float, cards: int) -> float:
     crossing = min(cards * LINK, STORAGE if size > 1e12 else cards * LINK)
     link = (1 if fits else c.passes) * size / crossing
     memory = c.passes * size / (cards * HBM)
-    arithmetic = flops(size, c.passes) / (cards * FLOPS)
+    arithmetic = flops(size, c.products) / (cards * FLOPS)
     return max(link, memory, arithmetic)
 
 
@@ -104,12 +107,13 @@ def chunks(size: float) -> int:
 def on_workers(c: Constants, d: Cluster, size: float, workers: int) -> float:
     """Seconds on Dask workers of one core: read once where they hold it, else in each pass."""
     tasks = c.passes * chunks(size)
-    computing = (c.passes * size / c.read_1 + flops(size, c.passes) / c.flops_1) / workers
+    one = c.passes * size / c.read_1 + flops(size, c.products) / c.flops_1 + size / c.squares
+    computing = one / workers
     scheduling = max(tasks / d.scheduler, tasks * d.task / workers)
     reading = (1 if size <= workers * NODE else c.passes) * size / STORAGE
     depth = ceil(log2(max(workers, 2)))
     merging = c.passes * depth * (c.merge + part_bytes() / NETWORK)
-    return max(computing, scheduling, reading) + merging + c.passes * c.between
+    return max(computing, scheduling, reading) + merging + c.fixed
 
 
 def network(c: Constants, workers: int) -> float:

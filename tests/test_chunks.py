@@ -246,3 +246,37 @@ def test_a_crop_of_a_memory_map_reads_the_place_it_says(tmp_path):
         with pytest.raises(um.DataError, match=r"the first at \(4, 5, 6, 7\)"):
             part.to_array()
     assert np.all(samples[:, :, :, 8].to_array() == 1)
+
+
+class TestWhatIsKept:
+    """Copies between passes: only where they gain something, and only of what takes part."""
+
+    @pytest.fixture
+    def copies(self, monkeypatch):
+        copies, true = [], um.Samples.keep
+        monkeypatch.setattr(um.Samples, "keep", lambda self: copies.append(self) or true(self))
+        return copies
+
+    @pytest.mark.parametrize(("packed", "copied"), [(None, 0), ("gzip", 1)])
+    def test_a_file_is_copied_if_it_is_packed(self, tmp_path, copies, packed, copied):
+        values = np.random.default_rng(0).random((6, 7, 4, 5))
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file.create_dataset("data", data=values, chunks=(2, 3, 4, 5), compression=packed)
+        model = um.kmeans(um.open(tmp_path / "a.h5", axes="scan_y scan_x | det_y det_x"), 2)
+        assert len(copies) == copied
+        copies.clear()
+        np.save(tmp_path / "a.npy", values)
+        again = um.kmeans(um.open(tmp_path / "a.npy", axes="scan_y scan_x | det_y det_x"), 2)
+        assert not copies
+        np.testing.assert_array_equal(again.labels, model.labels)
+
+    def test_samples_that_are_left_out_take_no_room(self, copies):
+        """Of a table of 32 MiB 1 row in 256 takes part: it is kept in a budget of 8 MiB."""
+        rows = np.random.default_rng(0).random((1, 64), dtype=np.float32)
+        table = np.broadcast_to(rows, (1 << 16, 64))
+        samples = um.samples(table, [0]).transform("sqrt")
+        some = samples.where(np.arange(1 << 16) % 4096 < 16)
+        with um.config.memory_budget(8 << 20):
+            um.kmeans(some, 1, n_starts=1)
+        assert len(copies) == 1
+        assert np.isnan(some.keep().to_array()).any(axis=1).sum() == (1 << 16) - 256

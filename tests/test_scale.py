@@ -30,9 +30,11 @@ def constants(module: Any) -> Any:
         flops_2=8e10,
         disk=1e9,
         tile=0.0,
-        between=0.0,
+        squares=1e10,
+        fixed=0.5,
         merge=0.0,
         passes=5.0,
+        products=4.0,
         tile_bytes=4e6,
         extra=1e8,
         memory=16e9,
@@ -41,15 +43,15 @@ def constants(module: Any) -> Any:
 
 def test_a_pass_takes_its_flop_and_its_share_of_reading(module: Any, constants: Any) -> None:
     model = module("scale_model")
-    flop = 0.5e9 * (4 * 18 * 4 + 2 * 9)
-    assert model.flops(1e9, 5) == pytest.approx(flop)
-    assert model.local(constants, 1e9, 1) == pytest.approx(flop / 4e10 + 5 / 2)
-    assert model.local(constants, 1e9, 2) == pytest.approx(flop / 8e10 + 5 / 4)
+    flop = 0.5e9 * 4 * 18 * 4
+    assert model.flops(1e9, 4) == pytest.approx(flop)
+    assert model.local(constants, 1e9, 1) == pytest.approx(flop / 4e10 + 0.1 + 5 / 2 + 0.5)
+    assert model.local(constants, 1e9, 2) == pytest.approx(flop / 8e10 + 0.05 + 5 / 4 + 0.5)
 
 
 def test_reading_and_the_disk_are_limits(module: Any, constants: Any) -> None:
     model = module("scale_model")
-    fast = replace(constants, flops_1=1e15, flops_2=1e15)
+    fast = replace(constants, flops_1=1e15, flops_2=1e15, squares=1e15, fixed=0.0)
     assert model.local(fast, 1e9, 2) == pytest.approx(5 / 3, rel=1e-3)
     assert model.local(fast, 1e11, 2) == pytest.approx(500)
 
@@ -66,6 +68,7 @@ def test_workers_share_the_work_and_not_the_scheduler(module: Any, constants: An
     idle = model.Cluster(task=0.0, scheduler=1e12)
     slow = model.Cluster(task=0.0, scheduler=100.0)
     merging = 5 * 7 * model.part_bytes() / 1.25e9
+    constants = replace(constants, fixed=0.0)
     computing = model.local(constants, 1e11, 1)
     assert model.on_workers(constants, idle, 1e11, 100) == pytest.approx(computing / 100 + merging)
     tasks = 5 * model.chunks(1e11)
@@ -76,7 +79,8 @@ def test_workers_share_the_work_and_not_the_scheduler(module: Any, constants: An
 def test_each_table_has_its_place_in_the_page(module: Any, constants: Any, tmp_path: Path) -> None:
     scale, tables = module("scale"), module("peers_table")
     facts = tables.machine()
-    runs = [{"size": 1e9, "threads": 2, "passes": 5.0, "seconds": 3.2, "others": 0.0}]
+    run = {"size": 1e9, "threads": 2, "passes": 5.0, "products": 4.0}
+    runs = [{**run, "seconds": 3.5, "others": 0.0}]
     cluster = asdict(module("scale_model").Cluster(task=1e-3, scheduler=1e3))
     found = {
         "model": {"facts": facts, "constants": asdict(constants), "runs": runs},
@@ -96,7 +100,7 @@ def test_each_table_has_its_place_in_the_page(module: Any, constants: Any, tmp_p
         tables.write_between(page, name, text)
     written = page.read_text()
     assert "Not measured yet" not in written
-    assert "| 1 GB | 5 | 2 | 3.2 | 3.16 | 0.988 | 0 | yes |" in written
+    assert "| 1 GB | 5 | 2 | 3.5 | 3.6 | 1.03 | 0 | yes |" in written
     assert "| strong | 1 GB | 4 | 1 GB | 2.5 | 80 % |" in written
     assert "| weak | 500 MB | 2 | 1 GB | 2.5 | 80 % |" in written
     assert "| 1 PB | 5 | 5 PB |" in written
