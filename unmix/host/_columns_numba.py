@@ -68,7 +68,8 @@ class Transforms:
         grid = (*out.shape[1:3], block[1].stop - block[1].start, block[2].stop - block[2].start)
         first = (block[0].start, block[1].start, block[2].start)
         places = real.reshape(-1, *real.shape[3:])
-        planes = spectra.planes.reshape(*spectra.planes.shape[:2], -1)
+        planes = np.stack([spectra.rows.real, spectra.rows.imag], axis=1)
+        planes = planes.reshape(*planes.shape[:2], -1)
         transform_block(planes, spectra.means, self.task, grid, first, places)
 
 

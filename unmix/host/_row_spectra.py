@@ -2,7 +2,7 @@
 
 A window's transform is one along x and one along y. The first is the same for all windows that
 share a row of pixels, so it is computed once for every row and every column of windows. What is
-done along y, window by window, is handed in: `_column_products`, `_column_fft`.
+done along y, window by window, is handed in: `_columns`, `_columns_numba`.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class Job(NamedTuple):
 class RowSpectra(NamedTuple):
     """Transforms along x of all rows of pixels under a block of windows."""
 
-    planes: HostArray
-    """Shape (pixel rows, 2, windows across, columns): real and imaginary part, less the means.
+    rows: HostArray
+    """Shape (pixel rows, windows across, columns), complex, less the means.
 
     *Windows across* are those of all images of the block."""
     means: HostArray
     """Shape (pixel rows, windows across): the mean of each row of a window."""
 
     def window(self, y: int, job: Job) -> tuple[HostArray, HostArray]:
-        """Return planes and means of one row of windows, means less that of each whole window."""
+        """Return transforms and means of one row of windows, means less that of each window."""
         rows = slice(y * job.step[0], y * job.step[0] + job.window[0])
         means = self.means[rows]
         rest = means - means.mean(axis=0, dtype=np.float64)
-        return self.planes[rows], rest.astype(job.dtype)
+        return self.rows[rows], rest.astype(job.dtype)
 
 
 Block = tuple[slice, slice, slice]
@@ -133,8 +133,7 @@ def row_spectra(pixels: HostArray, job: Job) -> RowSpectra:
     tapered *= job.taper[1]
     spectrum = rfft(tapered, n=job.fft_shape[1], axis=-1, overwrite_x=True)
     spectrum = spectrum.reshape(len(spectrum), -1, spectrum.shape[-1])[..., as_slice(job.columns)]
-    planes = np.stack([spectrum.real, spectrum.imag], axis=1)
-    return RowSpectra(planes, np.ascontiguousarray(means.reshape(len(means), -1)))
+    return RowSpectra(spectrum, np.ascontiguousarray(means.reshape(len(means), -1)))
 
 
 def as_slice(numbers: HostArray) -> slice | HostArray:

@@ -6,23 +6,21 @@ from typing import Any
 
 from .._arrays import as_float
 from .._typing import Array
-from ._blas import one_blas_thread
 from ._row_spectra import describe, plan_job
 
 Pair = int | tuple[int, int]
 
 
 def window_fft(image: Array, window: Pair, step: Pair, **options: Any) -> Array:
-    """Spectra of the windows of a NumPy image by SciPy's FFT and BLAS; see `unmix.ops.window_fft`.
+    """Spectra of the windows of a NumPy image, by SciPy's FFT; see `unmix.ops.window_fft`.
 
-    Rows are transformed once for all windows that share them, columns by matrix products.
+    Rows are transformed once for all windows that share them.
     """
-    from ._columns import columns
+    from ._columns import Transforms
 
     image = as_float(image)
     job = plan_job(image.dtype, window, step, **options)
-    with one_blas_thread():
-        return describe(image, job, columns(job))
+    return describe(image, job, Transforms(job))
 
 
 def window_fft_compiled(image: Array, window: Pair, step: Pair, **options: Any) -> Array:
