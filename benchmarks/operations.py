@@ -211,12 +211,12 @@ class GaussianMixtures:
 
 
 class LowRankMixture:
-    """Eight classes of windows of 64 x 64 pixels: a full covariance of each would be 134 MB."""
+    """Eight classes of 20,164 windows of 64 x 64: a full covariance of each would be 134 MB."""
 
     timeout = 300
 
     def setup(self) -> None:
-        self.windows = um.sliding_windows(image(1024), 64, 7)
+        self.windows = um.sliding_windows(image(1051), 64, 7)
 
     def time_fit(self) -> None:
         um.gmm(self.windows, 8, covariance="low_rank", max_iter=20, tol=0)

@@ -213,7 +213,7 @@ def gmm_table(
     classes  parameters  log-likelihood           BIC           ICL
           1           5        -1667.07      3364.09       3364.09
           2          11           -1359       2783.9*       2783.9*
-          3          17        -1358.28      2818.42       3051.74
+          3          17        -1359.83      2821.52       3105.41
     """
     key = rng_key(rng)
     samples = as_table(samples)
