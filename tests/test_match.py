@@ -132,7 +132,7 @@ class TestFamilies:
     def test_one_component(self):
         found = um.match_components(mixed_copies("C4v", 0)[0][:1], "C4v")
         assert found.labels.tolist() == [0]
-        assert repr(found) == "<Families: 1 components under C4v make 1>"
+        assert repr(found) == "<Families: 1 components under C4v in families of 1>"
 
 
 class TestGeometry:

@@ -88,8 +88,8 @@ class Families:
 
     def __repr__(self) -> str:
         """Return the sizes of the families."""
-        sizes = ", ".join(str(len(f)) for f in self.families)
-        return f"<Families: {len(self.labels)} components under {self.group} make {sizes}>"
+        n, sizes = len(self.labels), ", ".join(str(len(f)) for f in self.families)
+        return f"<Families: {n} components under {self.group} in families of {sizes}>"
 
     def __len__(self) -> int:
         """Return the number of families."""
@@ -170,7 +170,7 @@ def match_components(
     >>> samples = um.window_fft(um.sliding_windows(scene.image, 48, 16), k_max=0.12)
     >>> matched = um.match_components(um.nfindr(samples, 3), "C6")
     >>> matched
-    <Families: 3 components under C6 make 3>
+    <Families: 3 components under C6 in families of 3>
     >>> sorted(matched.rotations.tolist())
     [0.0, 60.0, 120.0]
     """
