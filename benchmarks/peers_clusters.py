@@ -1,4 +1,4 @@
-"""k-means: twenty steps from the same start."""
+"""k-means: twenty steps from the same start; Gaussian mixtures: twenty passes from k-means."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from .peers_common import (
 from .peers_components import spectra
 
 STEPS = 20
+CLASSES = 8
+"""Of a mixture."""
 INERTIA = "inertia per sample"
+SURPRISE = "negative log-likelihood per sample"
 
 
 def _make(n: int, f: int, k: int) -> Any:
@@ -81,6 +84,48 @@ def _faiss(inputs: Inputs) -> Host:
     return np.asarray(model.centroids)
 
 
+def _make_overlapping(folder: Path, scale: float) -> None:
+    import unmix as um
+
+    table = um.synthetic.blobs(int(27_000 * scale), CLASSES, 16, spread=0.5, rng=0)[0]
+    np.save(folder / "table.npy", table.astype(np.float32))
+
+
+def surprise(inputs: Inputs, classes: tuple[Host, Host, Host]) -> float:
+    """Return the mean negative log-likelihood of weights, means and covariances, in float64."""
+    from scipy.special import logsumexp
+    from scipy.stats import multivariate_normal
+
+    table = inputs["table"].astype(np.float64)
+    each = [
+        np.log(weight) + multivariate_normal(mean, covariance).logpdf(table)
+        for weight, mean, covariance in zip(*classes, strict=True)
+    ]
+    return -float(logsumexp(each, axis=0).mean())
+
+
+def _unmix_mixture(inputs: Inputs) -> Any:
+    import unmix as um
+
+    return um.gmm(inputs["table"], CLASSES, max_iter=STEPS, tol=0)
+
+
+def _parts(model: Any) -> tuple[Host, Host, Host]:
+    return model.weights, model.components, model.covariances
+
+
+def _sklearn_mixture(inputs: Inputs) -> Any:
+    from sklearn.mixture import GaussianMixture
+
+    model = GaussianMixture(CLASSES, max_iter=STEPS, tol=0, random_state=0).fit(inputs["table"])
+    return model, model.predict_proba(inputs["table"])
+
+
+MIXTURE = Contender(
+    "scikit-learn",
+    _sklearn_mixture,
+    lambda found: (found[0].weights_, found[0].means_, found[0].covariances_),
+)
 SKLEARN = Contender("scikit-learn, Lloyd", _sklearn, lambda model: model.cluster_centers_)
 FAISS = Contender("faiss", _faiss)
 
@@ -110,4 +155,16 @@ WORKLOADS = (
         1_000_000, 16, 32, (faster("unmix", SKLEARN.name, 1.0), faster("unmix", FAISS.name, 1.0))
     ),
     _kmeans(262_144, 64, 8, (faster("unmix", SKLEARN.name, 0.9), faster("unmix", FAISS.name, 0.9))),
+    Workload(
+        "gmm-16",
+        f"Gaussian mixture, full covariances, {STEPS} passes from k-means, with posteriors: 27,000 "
+        f"x 16 float32, {CLASSES} classes that overlap",
+        _make_overlapping,
+        first_rows("table"),
+        lambda inputs: len(inputs["table"]),
+        surprise,
+        SURPRISE,
+        (*ours("unmix", _unmix_mixture, _parts), MIXTURE),
+        (faster("unmix", MIXTURE.name, 2), no_worse("unmix", MIXTURE.name, SURPRISE, slack=1e-2)),
+    ),
 )

@@ -33,6 +33,7 @@ FLOORS: list[set[str]] = [
         "_normalize",
         "_results",
         "_endmembers",
+        "_mixture",
         "_door",
         "_nearest",
         "_windows",

@@ -483,6 +483,18 @@ class TestBudget:
                 assert config.tile_bytes() <= config.TILE_BYTES
         assert plans[0] > plans[1] > plans[2] == plans[3] == len(samples.plan())
 
+    @pytest.mark.parametrize(("width", "most"), [(0, 33), (5, 33), (20, 11), (400, 1)])
+    def test_has_room_for_what_an_update_makes(self, backend, tile_bytes, width, most):
+        tile_bytes(8 * 400)
+        sizes, _ = um.fold(
+            samples_of(backend),
+            lambda tile, _: [tile.rows.shape[0]],
+            lambda a, b: a + b,
+            width=width,
+        )
+        assert sum(sizes) == 77
+        assert max(sizes) == most
+
     def test_holds_inside_its_block_alone(self):
         before = config.current_budget()
         with config.memory_budget(1 << 21):

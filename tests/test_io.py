@@ -992,6 +992,8 @@ MAKE = {
     "nfindr": lambda s: um.nfindr(s, 3, average=2),
     "abundances": lambda s: um.abundances(s, um.nfindr(s, 2), constraint="nonnegative"),
     "kmeans": lambda s: um.kmeans(s, 3),
+    "gmm": lambda s: um.gmm(s, 2, covariance="diag", max_iter=20),
+    "gmm of low rank": lambda s: um.gmm(s, 2, covariance="low_rank", rank=2, max_iter=20),
     "pca of counts": lambda s: um.pca(s, 2, noise="poisson"),
     "nmf": lambda s: um.nmf(s, 2, simplex=True, max_iter=20),
     "ica": lambda s: um.ica(s, 2, n_runs=2),

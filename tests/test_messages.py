@@ -648,6 +648,46 @@ CASES = {
         um.ParameterError,
         ("init has 2 centres", "expected n_clusters=3"),
     ),
+    "a mixture of unknown covariance": (
+        lambda: um.gmm(TABLE, 2, covariance="free"),
+        um.ParameterError,
+        ("covariance is 'free'", "expected one of full, tied, diag, spherical, low_rank"),
+    ),
+    "a rank of full covariances": (
+        lambda: um.gmm(TABLE, 2, rank=3),
+        um.ParameterError,
+        ("rank is 3 with covariance='full'", "expected none, or covariance='low_rank'"),
+    ),
+    "a mixture that is not regularised": (
+        lambda: um.gmm(TABLE, 2, regularization=0),
+        um.ParameterError,
+        ("regularization is 0", "expected more", "no density"),
+    ),
+    "a mixture of nothing": (
+        lambda: um.gmm(0 * TABLE, 1),
+        um.DataError,
+        ("all samples are the same", "expected some variance"),
+    ),
+    "a mixture from an unknown start": (
+        lambda: um.gmm(TABLE, 2, init="random"),
+        um.ParameterError,
+        ("init is 'random'", "expected 'kmeans', a model or an array"),
+    ),
+    "full covariances of many features": (
+        lambda: um.gmm(np.eye(2, 6000), 2),
+        um.ParameterError,
+        ("covariances of 6000 x 6000 features for 2 classes", "expected covariance='low_rank'"),
+    ),
+    "a table of no mixtures": (
+        lambda: um.gmm_table(TABLE, []),
+        um.ParameterError,
+        ("n_clusters is empty", "expected numbers of classes: range(1, 9)"),
+    ),
+    "an unknown criterion": (
+        lambda: um.gmm_table(TABLE, [1]).best("aic"),
+        um.ParameterError,
+        ("criterion is 'aic'", "expected 'bic' or 'icl'"),
+    ),
     "an unknown contrast": (
         lambda: um.ica(TABLE, 2, contrast="cube"),
         um.ParameterError,
@@ -687,6 +727,97 @@ CASES = {
         lambda: um.nmf(TABLE, 2, init=um.nmf(TABLE[:8], 2)),
         um.ShapeError,
         ("init is of a map (8,)", "expected a model of these samples of (12,)"),
+    ),
+    "the rank of a line": (
+        lambda: um.rank(TABLE[:, :1]),
+        um.ShapeError,
+        ("12 samples with 1 features", "expected at least 3 samples with at least 2"),
+    ),
+    "the rank of nothing": (
+        lambda: um.rank(0 * TABLE + 3),
+        um.DataError,
+        ("all 12 samples are the same", "expected some that differ", "a constant image"),
+    ),
+    "a rank of too many": (
+        lambda: um.rank(TABLE, 5),
+        um.ParameterError,
+        ("most is 5", "expected a whole number from 1 to 4 (12 samples with 5 features)"),
+    ),
+    "a rank by too few": (
+        lambda: um.rank(TABLE, 3, pca=um.pca(TABLE, 3)),
+        um.ParameterError,
+        ("pca has 3 components", "expected a centred model with at least 4"),
+    ),
+    "a rank with negative noise": (
+        lambda: um.rank(TABLE, noise=-1),
+        um.ParameterError,
+        ("noise is -1", "expected zero or more"),
+    ),
+    # families and comparisons
+    "an unknown group": (
+        lambda: um.match_components(IMAGE[None], "D6"),
+        um.ParameterError,
+        ("group is 'D6'", "expected 'C1' to 'C360' for turns", "'C6v'", "turns and mirrors"),
+    ),
+    "an unknown measure": (
+        lambda: um.match_components(IMAGE[None], measure="mse"),
+        um.ParameterError,
+        ("measure is 'mse'", "expected 'ncc' or 'ssim'"),
+    ),
+    "matching lists": (
+        lambda: um.match_components([[[1.0]]]),
+        um.BackendError,
+        ("expected a model or an array (k, y, x)", "but got list", "numpy.asarray"),
+    ),
+    "matching one image": (
+        lambda: um.match_components(IMAGE),
+        um.ShapeError,
+        ("components have shape (20, 26)", "expected (k, y, x)"),
+    ),
+    "matching curves": (
+        lambda: um.match_components(um.pca(TABLE, 2)),
+        um.ShapeError,
+        ("described by feature 5", "expected two axes of one unit", "only images can be turned"),
+    ),
+    "matching about no pixel": (
+        lambda: um.match_components(IMAGE[None], center=3),
+        um.ParameterError,
+        ("center is 3", "expected a pixel (y, x)"),
+    ),
+    "matching about no line": (
+        lambda: um.match_components(IMAGE[None], mirror=float("nan")),
+        um.ParameterError,
+        ("mirror is nan", "expected an angle in degrees, or None"),
+    ),
+    "matching about the border": (
+        lambda: um.match_components(IMAGE[None], center=(0, 3)),
+        um.ShapeError,
+        ("no circle fits about the centre (0, 3)", "(20, 26) pixels", "at least a pixel"),
+    ),
+    "matching what is flat": (
+        lambda: um.match_components(np.stack([IMAGE, 0 * IMAGE + 2])),
+        um.DataError,
+        ("component 1 is constant inside the circle", "leave it out"),
+    ),
+    "matching what was left out": (
+        lambda: um.match_components(np.where(np.arange(26) < 13, IMAGE, np.nan)[None], "C2"),
+        um.ShapeError,
+        ("no entries of the components are left", "turned by the group", "a smaller group"),
+    ),
+    "a comparison of one method": (
+        lambda: um.compare(TABLE, um.pca),
+        um.ParameterError,
+        ("methods is a function or empty", "expected a dict of names and", "'N-FINDR'"),
+    ),
+    "a comparison of a table": (
+        lambda: um.compare(TABLE, {"none": lambda samples: TABLE}),
+        um.ParameterError,
+        ("the method 'none' gave ndarray", "expected a model with maps and components"),
+    ),
+    "a comparison with a model of other samples": (
+        lambda: um.compare(TABLE, {"PCA": um.pca(TABLE[:8], 2)}),
+        um.ShapeError,
+        ("the model 'PCA' is of 8 samples of a map (8,)", "expected one of these 12 of (12,)"),
     ),
     "projecting an image": (
         lambda: um.pca(TABLE, 2).project(um.samples(IMAGE, 2)),

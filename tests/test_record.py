@@ -97,6 +97,10 @@ CHAINS = {
     "ica": lambda image: um.ica(spectra(image), 2, n_runs=3, contrast="exp", rng=6),
     "nmf": lambda image: um.nmf(sliced(image), 2, init="random", rng=5),
     "nmf of a model": lambda image: um.nmf(spectra(image), 2, init=um.nmf(spectra(image), 2)),
+    "gmm": lambda image: um.gmm(masked(image), 2, covariance="diag", n_starts=2, rng=8),
+    "gmm of a model": lambda image: um.gmm(
+        spectra(image), 2, covariance="low_rank", rank=2, init=um.gmm(spectra(image), 2)
+    ),
     "a movie by frames": lambda movie: um.pca(spectra(movie).normalize("unit_sum", over="all"), 2),
 }
 

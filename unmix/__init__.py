@@ -27,6 +27,7 @@ from ._errors import (
     UnmixError,
 )
 from ._fold import fold
+from ._mixture import Mixture
 from ._record import Record, Step
 from ._results import (
     Clusters,
@@ -37,7 +38,26 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
+from .decompose import (
+    MixtureTable,
+    RankRule,
+    RankTable,
+    abundances,
+    atgp,
+    bayesian_unmixing,
+    compare,
+    gmm,
+    gmm_table,
+    ica,
+    kmeans,
+    match_components,
+    nfindr,
+    nmf,
+    pca,
+    ppi,
+    rank,
+    vca,
+)
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
 from .sampling import overlap_add, sliding_windows
 
@@ -87,12 +107,16 @@ __all__ = [
     "Endmembers",
     "FileError",
     "IndependentComponents",
+    "Mixture",
+    "MixtureTable",
     "NonnegativeFactors",
     "ParameterError",
     "Pipeline",
     "PixelPurity",
     "Posterior",
     "PrincipalComponents",
+    "RankRule",
+    "RankTable",
     "Record",
     "Samples",
     "ShapeError",
@@ -103,14 +127,18 @@ __all__ = [
     "abundances",
     "atgp",
     "bayesian_unmixing",
+    "compare",
     "config",
     "detector_mask",
     "explain",
     "fold",
+    "gmm",
+    "gmm_table",
     "ica",
     "io",
     "kmeans",
     "load",
+    "match_components",
     "nfindr",
     "nmf",
     "open",
@@ -119,6 +147,7 @@ __all__ = [
     "pca",
     "plot",
     "ppi",
+    "rank",
     "representatives",
     "routes",
     "samples",

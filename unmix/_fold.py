@@ -31,6 +31,7 @@ def fold(
     *,
     state: tuple[Any, ...] = (),
     out: Array | None = None,
+    width: int = 0,
     workers: int | None = None,
     label: str = "samples",
 ) -> tuple[Any, Array | None]:
@@ -52,6 +53,9 @@ def fold(
         What this pass needs: centres, directions; in place of a `PerSample` its rows of the tile.
     out : array, optional
         Shape (*map_shape, width): rows are written here in place.
+    width : int
+        How many numbers ``update`` makes of each sample, where these are more than its features:
+        tiles are cut smaller for it.
     workers : int, optional
         Tiles in flight in this process, as far as the budget has room. Default: the processors for
         NumPy, one for other namespaces. Each tile is computed by one thread, and no number changes
@@ -70,7 +74,7 @@ def fold(
             "unmix.samples(array, map_axes)"
         )
     samples.source.prepare()
-    work, leaf = Work(samples, update, merge, state, out), leaf_of(samples.source)
+    work, leaf = Work(samples, update, merge, state, out, width), leaf_of(samples.source)
     if isinstance(leaf, Uploaded):
         from ._executors import streams
 

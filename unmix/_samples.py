@@ -117,9 +117,12 @@ class Samples:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def plan(self) -> list[Slices]:
-        """Return the blocks of the map that are read one at a time."""
-        row = self.layout.n_features * 8
+    def plan(self, width: int = 0) -> list[Slices]:
+        """Return the blocks of the map that are read one at a time.
+
+        ``width`` numbers that are made of each sample have room in the memory of a tile, too.
+        """
+        row = max(self.layout.n_features, width) * 8
         n = config.tile_bytes() // max(self.source.bytes_per_sample, row, 1)
         blocks = plan_blocks(
             self.layout.map_shape,

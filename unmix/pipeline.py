@@ -31,6 +31,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "kmeans": decompose.kmeans,
     "nmf": decompose.nmf,
     "ica": decompose.ica,
+    "gmm": decompose.gmm,
+    "rank": decompose.rank,
 }
 METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "on", "keep")
 SOURCES = ("samples", "open")
@@ -45,8 +47,10 @@ FITS = (
     "kmeans",
     "nmf",
     "ica",
+    "gmm",
+    "rank",
 )
-"""Steps that turn samples into a model."""
+"""Steps that turn samples into a model, or a table."""
 
 
 @dataclass(frozen=True, slots=True)

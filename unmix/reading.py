@@ -11,6 +11,7 @@ from ._arrays import as_float, from_host, namespace_of, to_host
 from ._axes import Axis, describe_axes
 from ._endmembers import Endmembers
 from ._errors import ParameterError, ShapeError
+from ._mixture import Mixture
 from ._nearest import nearest_samples
 from ._record import Record
 from ._results import Clusters, Unmixing
@@ -67,7 +68,7 @@ def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Repr
 
     Parameters
     ----------
-    model : Endmembers or Clusters
+    model : Endmembers, Clusters or Mixture
         Of windows of an image, or of stack of images.
     image : Samples or array
         What the model was made of, whole: it is described again as the model's record says.
@@ -95,7 +96,7 @@ def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Repr
     >>> um.representatives(model, scene.image, 3)
     <Representatives: 3 windows of 32 x 32 pixels for each of 2 clusters>
     """
-    if not isinstance(model, (Endmembers, Clusters)):
+    if not isinstance(model, (Endmembers, Clusters, Mixture)):
         raise ParameterError(
             f"a {type(model).__name__} has no windows that stand for its components: principal "
             "components are directions and not samples; expected endmembers (unmix.nfindr) or "
@@ -116,7 +117,7 @@ def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Repr
         numbers=numbers,
         distances=np.sqrt(squared),
         axes=(y, x),
-        noun="cluster" if isinstance(model, Clusters) else "endmember",
+        noun="endmember" if isinstance(model, Endmembers) else "cluster",
     )
 
 

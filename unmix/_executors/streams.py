@@ -20,7 +20,7 @@ from .work import Asked, Work, asked_of_leaf, moved_on, progress, reduce_tree
 
 def run(work: Work, leaf: Uploaded, label: str) -> Any:
     """Run a pass on streams of a GPU, and return the one part that is left."""
-    plan = work.samples.plan()
+    plan = work.plan()
     asked = list(map(asked_of_leaf(work.samples), plan))
     capacity = max(_bytes_of(leaf.host, block) for block in asked)
     with (

@@ -75,7 +75,7 @@ def run(work: Work, leaf: ArraySource, label: str) -> Any:
     """Run a pass as tasks of Dask, and return the one part that is left."""
     import dask
 
-    tiles = [work.place(where) for where in work.samples.plan()]
+    tiles = [work.place(where) for where in work.plan()]
     sent, found = tile_tasks(work, leaf, tiles)
     merge = dask.delayed(_merge)
     root = reduce_tree(found, lambda a, b: merge(sent, a, b))

@@ -26,7 +26,7 @@ def run(work: Work, leaf: Source, workers: int | None, label: str) -> Any:
     samples = work.samples
     workers = default_workers(samples) if workers is None else workers
     workers = min(workers, config.tiles_in_flight())
-    plan = samples.plan()
+    plan = work.plan()
     loaded = isinstance(leaf, ArraySource) and leaf.in_memory
     step = (lambda w: work.run(samples.tile(w))) if loaded else _read_ahead(work, leaf, workers)
     threads = workers if loaded else workers + 1

@@ -45,6 +45,12 @@ class Work:
     merge: Callable[[Any, Any], Any] | None
     state: tuple[Any, ...]
     out: Array | None
+    width: int = 0
+    """Numbers that are made of each sample."""
+
+    def plan(self) -> list[Slices]:
+        """Return the blocks of the map that are read one at a time."""
+        return self.samples.plan(self.width)
 
     def compute(self, tile: Tile, previous: Array | None, beside: list[Array]) -> Found:
         """Return what a tile adds, and its rows."""

@@ -41,6 +41,18 @@ def subspace(
 ) -> PrincipalComponents:
     """Return the model of the first ``n_endmembers - 1`` components, if the samples fill them."""
     d = n_endmembers - 1
+    require_same_samples(model, samples, d)
+    spanned = dimensions(model, d)
+    if spanned < d:
+        raise DataError(
+            f"the samples span {spanned} dimensions, and {n_endmembers} endmembers need {d}; "
+            f"ask for at most {spanned + 1} endmembers, or look for constant or repeated samples"
+        )
+    return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
+
+
+def require_same_samples(model: PrincipalComponents, samples: Samples, d: int) -> None:
+    """Raise unless a centred model of these samples has at least ``d`` components."""
     if not isinstance(model, PrincipalComponents):
         raise ParameterError(f"pca is {model!r}; expected what unmix.pca returns")
     mine, theirs = model.layout, samples.layout
@@ -63,16 +75,14 @@ def subspace(
         raise ParameterError(
             f"pca has {len(model)} components{centred}; expected a centred model with at least {d}"
         )
-    spread = _spread(model.scores)[:d]
+
+
+def dimensions(model: PrincipalComponents, most: int) -> int:
+    """Count those of the first ``most`` components along which the samples spread."""
+    spread = _spread(model.scores)[:most]
     offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
     eps = np.finfo(to_host(model.maps[:0, ...]).dtype).eps
-    rank = int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
-    if rank < d:
-        raise DataError(
-            f"the samples span {rank} dimensions, and {n_endmembers} endmembers need {d}; "
-            f"ask for at most {rank + 1} endmembers, or look for constant or repeated samples"
-        )
-    return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
+    return int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
 
 
 def _spread(scores: Samples) -> HostArray:

@@ -16,6 +16,7 @@ from .._arrays import is_array, to_host
 from .._axes import Axis
 from .._endmembers import Endmembers, PixelPurity, Posterior
 from .._errors import FileError, ParameterError
+from .._mixture import Mixture
 from .._record import Record
 from .._results import (
     Clusters,
@@ -46,6 +47,7 @@ KINDS: dict[str, type[Unmixing]] = {
         IndependentComponents,
         NonnegativeFactors,
         Clusters,
+        Mixture,
     )
 }
 """What a file may hold."""

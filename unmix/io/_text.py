@@ -13,6 +13,7 @@ from .._axes import Axis
 from .._endmembers import Endmembers
 from .._errors import UnmixError
 from .._fold import fold
+from .._mixture import Mixture
 from .._record import Record
 from .._results import Clusters, NonnegativeFactors, PrincipalComponents, Unmixing
 from .._samples import Samples
@@ -119,6 +120,12 @@ def findings(model: Unmixing, pca: PrincipalComponents | None) -> list[str]:
             np.asarray(model.labels)[np.asarray(model.labels) >= 0], minlength=len(model)
         )
         lines += [f"cluster {i}: {c} samples ({c / n:.1%})" for i, c in enumerate(counts)]
+    elif isinstance(model, Mixture):
+        lines.append(
+            f"log-likelihood after {model.n_iter} passes: {model.log_likelihood:.6g} "
+            f"(BIC {model.bic:.6g}, ICL {model.icl:.6g})"
+        )
+        lines += [f"cluster {i}: {w:.1%} of the samples" for i, w in enumerate(model.weights)]
     elif isinstance(model, NonnegativeFactors):
         lines.append(f"{model.loss} loss after {model.n_iter} passes: {model.divergence:.6g}")
     pca = model if isinstance(model, PrincipalComponents) else pca

@@ -3,12 +3,22 @@
 from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
 from .convergence import effective_sample_size, quantiles, split_r_hat
 from .covariance import Moments, covariance, eigenpairs, merge_covariance
+from .diagonal import Independent, independent, updated_independent
 from .extraction import (
     farthest_from_span,
     highest_forms,
     purest,
     signal_to_noise,
     vca,
+)
+from .gaussians import (
+    Gaussians,
+    GaussianSums,
+    Whitened,
+    merge_mixture,
+    posteriors,
+    updated_gaussians,
+    whitened,
 )
 from .gibbs import (
     Bound,
@@ -24,6 +34,16 @@ from .gibbs import (
     products,
     slice_normal,
     step_limits,
+)
+from .gmm import (
+    Assigned,
+    Densities,
+    Fitted,
+    assigned,
+    densities,
+    expectation_maximization,
+    moved,
+    updated,
 )
 from .ica import (
     Contrast,
@@ -49,6 +69,7 @@ from .kmeans import (
     race,
     squared_norms,
 )
+from .moran import morans_i, neighbour_pairs
 from .nmf import (
     FactorSums,
     frobenius_pass,
@@ -58,6 +79,22 @@ from .nmf import (
     kullback_leibler_pass,
     merge_factor_sums,
     projected_gradient,
+)
+from .ppca import (
+    Subspaces,
+    SubspaceSums,
+    first_subspaces,
+    subspaces,
+    turned_subspaces,
+    updated_subspaces,
+)
+from .rank import (
+    description_length,
+    elbow,
+    hysime,
+    marchenko_pastur_median,
+    noise_eigenvalues,
+    optimal_threshold,
 )
 from .reassign import Reassignment, drifts, reassign
 from .scaling import (
@@ -77,6 +114,7 @@ from .simplex import (
     grow_simplex,
     largest_forms,
     largest_simplex,
+    log_volumes,
     merge_found,
     nfindr,
     random_starts,
@@ -94,19 +132,27 @@ from .svd import (
     randomized_svd,
     sketch,
 )
+from .validation import HALVINGS, bicross_validation, fewest_components
 from .windows import corners, overlap_add, pair, require_windows_fit, sliding_windows
 
 __all__ = [
     "COSINE_SUMS",
+    "HALVINGS",
     "KINDS",
     "LOSS",
+    "Assigned",
     "Assignment",
     "Bound",
     "Constraint",
     "Contrast",
     "ContrastSums",
+    "Densities",
     "FactorSums",
+    "Fitted",
     "Found",
+    "GaussianSums",
+    "Gaussians",
+    "Independent",
     "Mixing",
     "Moments",
     "Output",
@@ -119,8 +165,13 @@ __all__ = [
     "Sketch",
     "Statistics",
     "Subspace",
+    "SubspaceSums",
+    "Subspaces",
+    "Whitened",
     "active_set",
     "assign",
+    "assigned",
+    "bicross_validation",
     "block_krylov",
     "column_statistics",
     "contrast_pass",
@@ -128,6 +179,8 @@ __all__ = [
     "corners",
     "covariance",
     "decorrelated",
+    "densities",
+    "description_length",
     "draw_abundances",
     "draw_share",
     "draw_variance",
@@ -135,15 +188,21 @@ __all__ = [
     "drifts",
     "effective_sample_size",
     "eigenpairs",
+    "elbow",
+    "expectation_maximization",
     "farthest_from_span",
     "farthest_point",
     "fastica",
     "fcls",
+    "fewest_components",
+    "first_subspaces",
     "fix_signs",
     "frobenius_pass",
     "grow_simplex",
     "hals",
     "highest_forms",
+    "hysime",
+    "independent",
     "kmeans",
     "kullback_leibler",
     "kullback_leibler_maps",
@@ -152,11 +211,14 @@ __all__ = [
     "largest_simplex",
     "least_ratio",
     "lloyd",
+    "log_volumes",
+    "marchenko_pastur_median",
     "merge_assignments",
     "merge_contrast",
     "merge_covariance",
     "merge_factor_sums",
     "merge_found",
+    "merge_mixture",
     "merge_products",
     "merge_seeds",
     "merge_sketch",
@@ -164,17 +226,23 @@ __all__ = [
     "mixed",
     "mixing",
     "modulus",
+    "morans_i",
     "move_share",
+    "moved",
     "moved_centers",
     "nearest",
     "negentropy",
+    "neighbour_pairs",
     "nfindr",
     "nnls",
+    "noise_eigenvalues",
+    "optimal_threshold",
     "orthonormal",
     "overlap_add",
     "pair",
     "points_of",
     "pooled",
+    "posteriors",
     "products",
     "projected_gradient",
     "purest",
@@ -194,10 +262,17 @@ __all__ = [
     "split_r_hat",
     "squared_norms",
     "step_limits",
+    "subspaces",
     "taper_weights",
     "transform",
+    "turned_subspaces",
     "ucls",
+    "updated",
+    "updated_gaussians",
+    "updated_independent",
+    "updated_subspaces",
     "vca",
+    "whitened",
     "window_fft",
     "window_project",
 ]

@@ -78,7 +78,7 @@ def unmixing(model: Unmixing, *, log: bool = True, n: int | None = None, frame: 
     maps = panels.frame_of(to_host(model.maps), len(model.layout.map_axes), frame)[:n]
     components = to_host(model.components)[:n]
     style.require_matplotlib()
-    scales = _component_scales(model, components, log)
+    scales = component_scales(model, components, log)
     if isinstance(model, Clusters):
         return _clusters(model, components, scales, frame)
     wide = _width(map_axes) + _width(axes)
@@ -90,11 +90,11 @@ def unmixing(model: Unmixing, *, log: bool = True, n: int | None = None, frame: 
         row, column = divmod(i, columns)
         ax = figure.add_subplot(places[row, 3 * column])
         place = _place(model, i, frame)
-        _draw(ax, maps[i], map_axes, _map_scale(model, maps[i]), marked=place)
+        draw(ax, maps[i], map_axes, map_scale(model, maps[i]), marked=place)
         panels.title(ax, _name(model, i))
         _mark(ax, place)
         ax = figure.add_subplot(places[row, 3 * column + 1])
-        _draw(ax, components[i], axes, scales[i])
+        draw(ax, components[i], axes, scales[i])
         panels.title(ax, _subtitle(model, i))
     return figure
 
@@ -117,7 +117,7 @@ def _clusters(model: Clusters, centers: HostArray, scales: list[Scale], frame: i
     for i, center in enumerate(centers):
         row, column = divmod(i, columns)
         ax = figure.add_subplot(places[row, column + 1])
-        _draw(ax, center, axes, scales[i], color=colors[i])
+        draw(ax, center, axes, scales[i], color=colors[i])
         panels.colored_frame(ax, colors[i])
         panels.title(ax, f"Cluster {i}: {style.percent(counts[i] / counts.sum())}")
     return figure
@@ -140,24 +140,29 @@ def _grid(n: int, width: float) -> tuple[int, int]:
     return -(-n // columns), columns
 
 
-def _map_scale(model: Unmixing, values: HostArray) -> Scale:
+def map_scale(model: Unmixing, values: HostArray) -> Scale:
+    """Fractions from 0 to 1, others over their range; white at zero where there are both signs."""
     if isinstance(model, PrincipalComponents) or _has_both_signs(values):
         return Scale(style.SIGNED, style.signed_norm(values))
     fractions = isinstance(model, Endmembers) and model.constraint == "sum_to_one"
     return Scale(style.MAP, style.linear_norm(np.array([0.0, 1.0]) if fractions else values))
 
 
-def _component_scales(model: Unmixing, components: HostArray, log: bool) -> list[Scale]:
+def component_scales(model: Unmixing, components: HostArray, log: bool) -> list[Scale]:
+    """Give each principal component its own scale, and the components of other models one."""
     if isinstance(model, PrincipalComponents):
         return [Scale(style.SIGNED, style.signed_norm(c)) for c in components]
+    return [shared_scale(components, log)] * len(components)
+
+
+def shared_scale(components: HostArray, log: bool) -> Scale:
+    """One scale for all components (k, ...): logarithmic if asked for and nothing is negative."""
     norm = style.log_norm(components) if log and components.ndim == 3 else None
     if norm is not None:
-        scale = Scale(style.SPECTRUM, norm)
-    elif _has_both_signs(components):
-        scale = Scale(style.SIGNED, style.signed_norm(components))
-    else:
-        scale = Scale(style.SPECTRUM, style.linear_norm(components))
-    return [scale] * len(components)
+        return Scale(style.SPECTRUM, norm)
+    if _has_both_signs(components):
+        return Scale(style.SIGNED, style.signed_norm(components))
+    return Scale(style.SPECTRUM, style.linear_norm(components))
 
 
 def _has_both_signs(values: HostArray) -> bool:
@@ -166,7 +171,7 @@ def _has_both_signs(values: HostArray) -> bool:
     return low < -style.NEGLIGIBLE * max(high, 0.0)
 
 
-def _draw(
+def draw(
     ax: Axes,
     values: HostArray,
     axes: tuple[Axis, ...],

@@ -10,6 +10,7 @@ from .._arrays import to_host
 from .._axes import Axis
 from .._door import as_image
 from .._errors import ParameterError, ShapeError
+from .._mixture import Mixture
 from .._results import Clusters, PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
@@ -189,7 +190,7 @@ def _keys(model: Unmixing, colors: HostArray, layout: Layout) -> list[Patch]:
     """Entries of the legend: a colour for each endmember, and the window."""
     from matplotlib.patches import Patch
 
-    noun = "Cluster" if isinstance(model, Clusters) else "Endmember"
+    noun = "Cluster" if isinstance(model, (Clusters, Mixture)) else "Endmember"
     keys = [Patch(color=c, label=f"{noun} {i}") for i, c in enumerate(colors)]
     if len(colors) < len(model):
         keys.append(Patch(facecolor="white", edgecolor="black", linewidth=0.6, label="Others"))
