@@ -166,7 +166,8 @@ def _start(
     n, d = scores.layout.n_samples, len(white.basis)
     bound = _bound(white, n) if nonnegative else ops.Bound(white.basis[:, :0], white.mean[:0])
     corners = largest_simplex(scores, d + 1, STARTS, key).points @ white.turn
-    sizes = generator(key, STREAM).uniform(1 - SPREAD, 1 + SPREAD, (n_chains, 1, 1))
+    draws = generator(key, STREAM)
+    sizes = draws.uniform(1 - SPREAD, 1 + SPREAD, (n_chains, 1, 1))
     center = corners.mean(axis=0)
     vertices = _shrunk(center + sizes * (corners - center), bound)
     table = scores.table()
@@ -177,6 +178,7 @@ def _start(
         points=points,
         abundances=[_mixed(block, vertices) for block in points],
         vertices=vertices,
+        concentration=draws.uniform(0.5, 1, (n_chains, d + 1)),
         variance=np.ones(n_chains),
         bound=bound,
         residual=white.freedom,
@@ -232,7 +234,7 @@ def _posterior(
     """Sum up a window of sweeps: chains are matched to the first, and pooled."""
     scalars = window.scalars()
     means, deviations = window.moments_of_all()
-    vertices = window.matched_vertices()
+    vertices = window.matched(window.vertices)
     p, d = vertices.shape[2:]
     center, spread = _endmembers(vertices.reshape(-1, p, d), white)
     drawn = vertices[:: window.stride].reshape(-1, d)
@@ -251,6 +253,7 @@ def _posterior(
         components_std=entries(spread, dtype),
         components_draws=xp.reshape(rows, (-1, p, *layout.descriptor_shape)),
         noise=float(np.mean(np.sqrt(window.variances)) * np.sqrt(np.mean(white.noise**2))),
+        concentration=window.matched(window.concentrations).mean(axis=(0, 1)),
         r_hat=ops.split_r_hat(scalars),
         ess=ops.effective_sample_size(scalars),
         n_iter=n_iter,

@@ -3,6 +3,18 @@
 from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
 from .convergence import effective_sample_size, quantiles, split_r_hat
 from .covariance import Moments, covariance, eigenpairs, merge_covariance
+from .dirichlet import (
+    LEAST_ABUNDANCE,
+    Pairs,
+    draw_abundances,
+    draw_concentration,
+    least_ratio,
+    log_growth,
+    move_share,
+    slice_share,
+    take_share,
+    try_share,
+)
 from .extraction import (
     farthest_from_span,
     highest_forms,
@@ -12,15 +24,10 @@ from .extraction import (
 )
 from .gibbs import (
     Bound,
-    Pairs,
     Products,
-    draw_abundances,
-    draw_share,
     draw_variance,
     draw_vertices,
-    least_ratio,
     merge_products,
-    move_share,
     products,
     slice_normal,
     step_limits,
@@ -99,6 +106,7 @@ from .windows import corners, overlap_add, pair, require_windows_fit, sliding_wi
 __all__ = [
     "COSINE_SUMS",
     "KINDS",
+    "LEAST_ABUNDANCE",
     "LOSS",
     "Assignment",
     "Bound",
@@ -129,7 +137,7 @@ __all__ = [
     "covariance",
     "decorrelated",
     "draw_abundances",
-    "draw_share",
+    "draw_concentration",
     "draw_variance",
     "draw_vertices",
     "drifts",
@@ -152,6 +160,7 @@ __all__ = [
     "largest_simplex",
     "least_ratio",
     "lloyd",
+    "log_growth",
     "merge_assignments",
     "merge_contrast",
     "merge_covariance",
@@ -190,12 +199,15 @@ __all__ = [
     "signal_to_noise",
     "sketch",
     "slice_normal",
+    "slice_share",
     "sliding_windows",
     "split_r_hat",
     "squared_norms",
     "step_limits",
+    "take_share",
     "taper_weights",
     "transform",
+    "try_share",
     "ucls",
     "vca",
     "window_fft",
