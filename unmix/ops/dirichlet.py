@@ -95,7 +95,7 @@ def slice_share(
     powers: tuple[Array, Array],
     uniform: Array,
 ) -> Array:
-    """Draw x in [0, 1] from a normal times ``x^(powers[0] - 1) (1 - x)^(powers[1] - 1)``, by slices.
+    """Draw x in [0, 1] from a normal times ``x^(powers[0] - 1) (1 - x)^(powers[1] - 1)``.
 
     Parameters
     ----------
@@ -233,7 +233,5 @@ def move_share(abundances: Array, i: int, j: int, share: HostArray) -> None:
     xp = namespace_of(abundances)
     part = from_host(share[:, None], abundances)
     given = abundances[:, i, :] * part
-    both = abundances[:, i, :] + abundances[:, j, :]
-    left = xp.clip(abundances[:, i, :] - given, LEAST_ABUNDANCE, None)
-    abundances[:, i, :] = left
+    abundances[:, i, :] = xp.clip(abundances[:, i, :] - given, LEAST_ABUNDANCE, None)
     abundances[:, j, :] = xp.clip(abundances[:, j, :] + given, LEAST_ABUNDANCE, None)
