@@ -1,6 +1,6 @@
 """Methods on mixtures with known abundances: one table from one command.
 
-    python -m benchmarks.mixtures --write         # everything, into docs/methods.md: an hour
+    python -m benchmarks.mixtures --max-iter 2000 --write   # into docs/methods.md: 15 minutes
     python -m benchmarks.mixtures --size 32 --members 3 5
 
 For each set: the root mean square error of the abundances, the mean spectral angle of the

@@ -70,7 +70,8 @@ def bayesian_unmixing(
     max_iter : int
         Sweeps of each chain at the most, at least 8.
     r_hat : float
-        Stop when split R-hat of the endmembers' coordinates and of the noise is below this.
+        Stop when split R-hat of the endmembers' coordinates, of the concentrations and of the
+        noise is below this.
     nonnegative : bool
         Endmembers are not negative, but by 5 standard errors: their subspace is not known better.
     pca : PrincipalComponents, optional
@@ -84,7 +85,8 @@ def bayesian_unmixing(
     Posterior
         Means, standard deviations and draws of ``abundances`` and ``endmembers``, in the namespace
         and on the device of the data, in the order in which N-FINDR's stand in the map; `interval`
-        for each abundance; ``noise``, ``r_hat``, ``ess``. An interrupt returns what there is.
+        for each abundance; ``noise``, ``concentration``, ``r_hat``, ``ess``. An interrupt returns
+        what there is.
 
     Raises
     ------
@@ -104,9 +106,12 @@ def bayesian_unmixing(
     Notes
     -----
     Dobigeon, Moussaoui, Coulon, Tourneret and Hero, IEEE Trans. Signal Process. 57, 4355 (2009):
-    abundances lie evenly on the simplex, endmembers in the subspace of the first ``n_endmembers -
-    1`` principal components, where they are not negative, and noise is normal with Jeffreys'
-    prior on its scale. Their normal prior of the endmembers is so wide that it is flat here.
+    endmembers lie in the subspace of the first ``n_endmembers - 1`` principal components, where
+    they are not negative, and noise is normal with Jeffreys' prior on its scale. Their normal prior
+    of the endmembers is so wide that it is flat here. Their abundances lie evenly on the simplex;
+    here they follow a Dirichlet distribution, with a concentration for each endmember that is drawn
+    too (exponential with mean one, and at least 0.1). So maps of phases, where most samples are
+    nearly pure, get endmembers amid the pure ones and not beyond.
 
     What the samples have outside of the subspace depends on the noise alone, so that chains see the
     samples' scores only, whatever the number of features. The noise is that of all of them: what
@@ -121,8 +126,8 @@ def bayesian_unmixing(
     namespace gives the same result to rounding.
 
     Intervals are as good as the model is. If no sample lies near some face of the simplex, the
-    simplex is too small. If many samples are pure, it is too large by about their noise. If
-    brightness varies, or noise with the abundances, intervals are too narrow.
+    simplex is too small. If brightness varies, or noise with the abundances, intervals are too
+    narrow.
 
     Examples
     --------

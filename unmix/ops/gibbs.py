@@ -96,7 +96,9 @@ def products(points: Array, abundances: Array) -> Products:
 
 def merge_products(a: Products, b: Products) -> Products:
     """Sum the parts of two blocks of samples."""
-    return Products(*(x + y for x, y in zip(a, b, strict=True)))
+    return Products(
+        a.gram + b.gram, a.cross + b.cross, a.squares + b.squares, a.logarithms + b.logarithms
+    )
 
 
 def draw_variance(
