@@ -170,6 +170,22 @@ class TestEndmembers:
         expected = mean + (table[model.indices] - mean) @ axes.T @ axes
         np.testing.assert_allclose(host(model.endmembers), expected, atol=1e-10)
 
+    def test_are_not_negative_where_the_samples_are_not(self, backend):
+        """Counts hold no value below zero, their projections do."""
+        truth = mixtures(n=400, p=3, f=60, rng=4)
+        counts = np.random.default_rng(0).poisson(20 * truth.samples).astype(float)
+        table = backend.asarray(counts)
+        model = um.nfindr(table, 3, average=2)
+        pca = um.pca(table, 2)
+        mean, axes = host(pca.mean), host(pca.components)
+        scores = (counts - mean) @ axes.T
+        nearest = [np.argsort(np.sum((scores - scores[i]) ** 2, axis=1))[:2] for i in model.indices]
+        projected = mean + np.stack([scores[two].mean(axis=0) for two in nearest]) @ axes
+        assert projected.min() < -0.1
+        np.testing.assert_allclose(host(model.endmembers), np.maximum(projected, 0), atol=1e-9)
+        direct = um.abundances(table, model)
+        np.testing.assert_allclose(host(model.maps), host(direct.maps), atol=1e-7)
+
     def test_raw_ones_are_the_samples_to_the_last_bit(self, backend, noisy):
         for dtype in (np.float32, np.float64):
             table = noisy.samples.astype(dtype)

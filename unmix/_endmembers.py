@@ -103,9 +103,12 @@ class Posterior(Endmembers):
         Draws of the endmembers, (n_draws, k, *descriptor_shape), float32.
     noise : float
         Posterior mean of the standard deviation of the noise, as root mean square over features.
+    concentration : numpy.ndarray
+        Posterior mean of the abundances' concentrations, (k,): ones fill the simplex evenly, and
+        the nearer they are to zero the more samples are nearly pure.
     r_hat, ess : numpy.ndarray
         Split R-hat and effective sample size of the endmembers' coordinates in the subspace,
-        k (k - 1) of them, and of the logarithm of the noise variance, last.
+        k (k - 1) of them, and of the logarithms of the k concentrations and of the noise variance.
     n_iter : int
         Sweeps of each chain, burn-in included.
     abundances_std : array, optional
@@ -117,6 +120,7 @@ class Posterior(Endmembers):
     components_std: Array
     components_draws: Array
     noise: float
+    concentration: HostArray
     r_hat: HostArray
     ess: HostArray
     n_iter: int
@@ -128,6 +132,7 @@ class Posterior(Endmembers):
         "components_std",
         "components_draws",
         "noise",
+        "concentration",
         "r_hat",
         "ess",
         "n_iter",

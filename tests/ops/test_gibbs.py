@@ -48,46 +48,6 @@ class TestSliceNormal:
         assert stats.kstest(values, stats.truncnorm(-1, 9).cdf).pvalue > 1e-3
 
 
-class TestAbundances:
-    def test_follow_the_posterior_of_one_sample(self, draws):
-        """Against sums over a grid of the whole simplex."""
-        vertices = np.asarray([[0.0, 0.0], [1.0, 0.2], [0.3, 0.9]])
-        point, variance, n = np.asarray([0.1, 0.35]), 0.04, 4000
-        grid = np.stack(np.meshgrid(*[np.linspace(0, 1, 401)] * 2, indexing="ij"), -1).reshape(
-            -1, 2
-        )
-        grid = np.column_stack([grid, 1 - grid.sum(axis=1)])
-        grid = grid[grid[:, 2] >= 0]
-        weight = np.exp(-np.sum((grid @ vertices - point) ** 2, axis=1) / 2 / variance)
-        mean = weight @ grid / weight.sum()
-        spread = np.sqrt(weight @ (grid - mean) ** 2 / weight.sum())
-
-        abundances = np.full((1, 3, n), 1 / 3)
-        points, pairs = np.repeat(point[:, None], n, axis=1), [(2, 0), (0, 1), (1, 2)]
-        for _ in range(60):
-            uniform = draws.random((3, 2, 1, n))
-            ops.draw_abundances(
-                points, abundances, vertices[None], np.asarray([variance]), pairs, uniform
-            )
-        assert np.allclose(abundances[0].mean(axis=1), mean, atol=4 * spread / np.sqrt(n))
-        assert np.allclose(abundances[0].std(axis=1), spread, rtol=0.05)
-
-    def test_stay_on_the_simplex_and_agree_between_backends(self, backend, draws):
-        points, abundances, vertices = mixtures(4, 50)
-        uniform, pairs = draws.random((4, 2, 2, 50)), [(0, 1), (1, 2), (2, 3), (3, 0)]
-        variance = np.asarray([0.01, 0.2])
-        expected = abundances.copy()
-        ops.draw_abundances(points, expected, vertices, variance, pairs, uniform)
-        found = backend.xp.asarray(backend.asarray(abundances), copy=True)
-        ops.draw_abundances(
-            backend.asarray(points), found, vertices, variance, pairs, backend.asarray(uniform)
-        )
-        assert backend.owns(found)
-        assert np.allclose(host(found), expected, atol=1e-12)
-        assert np.min(expected) >= 0
-        assert np.allclose(expected.sum(axis=1), 1)
-
-
 class TestVertices:
     def test_follow_the_normal_distribution_of_least_squares(self, draws):
         points, abundances, vertices = mixtures(3, 200, chains=400)
@@ -122,36 +82,6 @@ class TestVertices:
         assert ops.step_limits(values, 0 * slopes)[1].tolist() == [np.inf] * 5
 
 
-class TestShares:
-    def test_points_stay_where_they_are(self, backend):
-        _, abundances, vertices = mixtures(4, 30)
-        before = np.swapaxes(abundances, 1, 2) @ vertices
-        found = backend.xp.asarray(backend.asarray(abundances), copy=True)
-        ratio = ops.least_ratio(found, 1, 3)
-        assert np.allclose(ratio, np.min(abundances[:, 3] / abundances[:, 1], axis=1))
-        share = -ratio  # as far as samples allow
-        ops.move_share(found, 1, 3, share)
-        vertices[:, 1] += (share / (1 - share))[:, None] * (vertices[:, 1] - vertices[:, 3])
-        assert np.allclose(np.swapaxes(host(found), 1, 2) @ vertices, before)
-        assert np.allclose(host(found).sum(axis=1), 1)
-        assert np.allclose(np.min(host(found)[:, 3], axis=1), 0, atol=1e-15)
-
-    @pytest.mark.parametrize(("low", "high"), [(-np.inf, np.inf), (-0.01, 0.004)])
-    def test_are_drawn_by_their_density(self, draws, low, high):
-        n, ratio, size = 80, 0.05, 20_000
-        limits = np.full(size, low), np.full(size, high)
-        share = ops.draw_share(n, np.full(size, ratio), limits, draws.random(size))
-        first, last = max(-ratio, low / (1 + low) if low > -1 else -np.inf), 1.0
-        if np.isfinite(high):
-            last = high / (1 + high)
-
-        def cdf(u):  # of (1 - u)^(n - 2)
-            at = (1 - u) ** (n - 1)
-            return ((1 - first) ** (n - 1) - at) / ((1 - first) ** (n - 1) - (1 - last) ** (n - 1))
-
-        assert stats.kstest(share, cdf).pvalue > 1e-3
-
-
 class TestNoise:
     def test_variance_is_that_of_the_residuals(self, draws):
         points, abundances, vertices = mixtures(3, 500, chains=300)
@@ -164,6 +94,7 @@ class TestNoise:
         found = ops.draw_variance(sums, vertices, 70.0, 4000.0, draws)
         assert np.isclose(found.mean(), squares / 4000, rtol=0.01)
         assert np.isclose(found.std(), squares / 4000 * np.sqrt(2 / 4000), rtol=0.2)
+        assert np.allclose(sums.logarithms, np.log(abundances).sum(axis=2))
 
 
 class TestConvergence:

@@ -15,7 +15,7 @@ from .._executors.threads import in_order
 from .._executors.work import reduce_tree
 from .._typing import Array, HostArray, Slices
 
-BLOCK = 1 << 13
+BLOCK = 1 << 11
 """Samples that are drawn together: their arrays stay in the cache, and each has its own draws."""
 
 STREAM = 16
@@ -47,8 +47,9 @@ class Window:
     abundances: list[list[Array]] = field(default_factory=list)
     """Draws, each with the blocks (chains, p, b), float32."""
     vertices: list[HostArray] = field(default_factory=list)
+    concentrations: list[HostArray] = field(default_factory=list)
     variances: list[HostArray] = field(default_factory=list)
-    """Of every sweep: (chains, p, d) and (chains,)."""
+    """Of every sweep: (chains, p, d), (chains, p) and (chains,)."""
 
     def __len__(self) -> int:
         """Return the number of sweeps."""
@@ -62,16 +63,18 @@ class Window:
         costs = np.sum((means[0][None, :, None] - means[:, None]) ** 2, axis=-1)
         return np.stack([linear_sum_assignment(cost)[1] for cost in costs])
 
-    def matched_vertices(self) -> HostArray:
-        """Vertices of every sweep in the order of the first chain, (sweeps, chains, p, d)."""
+    def matched(self, values: list[HostArray]) -> HostArray:
+        """Stack values (chains, p, ...) of every sweep, all in the order of the first chain."""
         chains = np.arange(len(self.vertices[0]))[:, None]
-        return np.stack(self.vertices)[:, chains, self.orders()]
+        return np.stack(values)[:, chains, self.orders()]
 
     def scalars(self) -> HostArray:
-        """Coordinates of the vertices and the logarithm of the noise variance, in every sweep."""
-        vertices = self.matched_vertices()
+        """Coordinates of the vertices, and logarithms of all else, in every sweep."""
+        vertices = self.matched(self.vertices)
+        concentrations = np.log(self.matched(self.concentrations))
         noise = np.log(np.stack(self.variances))[..., None]
-        return np.concatenate([vertices.reshape(*vertices.shape[:2], -1), noise], axis=2)
+        flat = vertices.reshape(*vertices.shape[:2], -1)
+        return np.concatenate([flat, concentrations, noise], axis=2)
 
     def moments_of_all(self) -> tuple[Array, Array]:
         """Means and standard deviations of the abundances over all chains, (p, n)."""
@@ -106,6 +109,7 @@ class Chains:
     abundances: list[Array]
     """Blocks (chains, p, b), float64; changed in place."""
     vertices: HostArray
+    concentration: HostArray
     variance: HostArray
     bound: ops.Bound
     residual: float
@@ -125,9 +129,10 @@ class Chains:
         draws = generator(self.key, stream)
         order = draws.permutation(self.vertices.shape[1]).tolist()
         pairs = list(pairwise([*order, order[0]] if len(order) > 2 else order))
-        sums = self._draw_abundances(stream, pairs)
+        sums, n = self._draw_abundances(stream, pairs), self.n_samples
         self.variance = ops.draw_variance(sums, self.vertices, self.residual, self.freedom, draws)
         self.vertices = ops.draw_vertices(self.vertices, sums, self.variance, self.bound, draws)
+        self.concentration = ops.draw_concentration(self.concentration, sums.logarithms, n, draws)
         for i, j in pairs:
             self._slide(i, j, draws)
             self._slide(j, i, draws)
@@ -140,9 +145,17 @@ class Chains:
         def run(where: Slices) -> ops.Products:
             block = where[0].start
             points, abundances = self.points[block], self.abundances[block]
-            shape = (len(pairs), 2, len(self.vertices), points.shape[1])
+            shape = (len(pairs), 3, len(self.vertices), points.shape[1])
             uniform = from_host(generator(self.key, stream, block + 1).random(shape), points)
-            ops.draw_abundances(points, abundances, self.vertices, self.variance, pairs, uniform)
+            ops.draw_abundances(
+                points,
+                abundances,
+                self.vertices,
+                self.variance,
+                self.concentration,
+                pairs,
+                uniform,
+            )
             return ops.products(points, abundances)
 
         plan: list[Slices] = [(slice(i, i + 1),) for i in range(len(self.points))]
@@ -155,7 +168,10 @@ class Chains:
         values = self.vertices[:, i] @ self.bound.basis + self.bound.offset
         limits = ops.step_limits(values, edge @ self.bound.basis)
         ratio = np.min([ops.least_ratio(a, i, j) for a in self.abundances], axis=0)
-        share = ops.draw_share(self.n_samples, ratio, limits, draws.random(len(edge)))
+        share, odds = ops.try_share(ratio, limits, draws.standard_normal(len(edge)))
+        growth = np.sum([ops.log_growth(a, i, j, share) for a in self.abundances], axis=0)
+        both = self.concentration[:, i], self.concentration[:, j]
+        share = ops.take_share(share, odds, growth, both, self.n_samples, draws.random(len(edge)))
         self.vertices[:, i] += (share / (1 - share))[:, None] * edge
         for block in self.abundances:
             ops.move_share(block, i, j, share)
@@ -168,6 +184,7 @@ class Chains:
         if len(window) % window.stride == 0:
             window.abundances.append([xp.astype(b, xp.float32) for b in self.abundances])
         window.vertices.append(self.vertices.copy())
+        window.concentrations.append(self.concentration)
         window.variances.append(self.variance)
 
 

@@ -144,16 +144,24 @@ def mixed_of(
 ) -> Endmembers:
     """Explain the samples by those of some numbers, or by means of the ones nearest to each.
 
-    ``raw`` takes the samples themselves, and not their projections on the subspace of ``model``.
-    The record is left to the caller.
+    ``raw`` takes the samples themselves, and not their projections on the subspace of ``model``,
+    which are not negative if these samples are not. The record is left to the caller.
     """
     groups = numbers[:, None]  # the nearest sample to a vertex is the vertex
     if average > 1:
         groups, _ = nearest_samples(model.scores, model.scores.rows(numbers), average)
     if raw:
-        fitted = abundances(samples, samples.layout.unpack(means(samples, groups)))
+        packed = means(samples, groups)
     else:
-        fitted = _projected(model, means(model.scores, groups))
+        corners = means(model.scores, groups)
+        packed = _spectra(model, corners)
+    below = not raw and _below_samples(packed, samples, groups)
+    if below:  # never farther from spectra that are not negative, but outside of the subspace
+        packed = samples.xp.clip(packed, 0, None)
+    if raw or below:
+        fitted = abundances(samples, samples.layout.unpack(packed))
+    else:
+        fitted = _projected(model, corners, packed)
     return replace(
         fitted,
         layout=samples.layout,
@@ -170,17 +178,25 @@ def host_rows(model: PrincipalComponents) -> tuple[HostArray, HostArray]:
     return basis, to_host(model.packed(model.mean[None, ...]))[0].astype(float)
 
 
-def _projected(model: PrincipalComponents, corners: Array) -> Endmembers:
-    """Endmembers inside the subspace, from their scores (k, k - 1).
+def _spectra(model: PrincipalComponents, corners: Array) -> Array:
+    """Packed spectra (k, n_features) of scores (k, d)."""
+    packed = namespace_of(corners).matmul(corners, model.packed(model.components))
+    return packed if model.mean is None else packed + model.packed(model.mean[None, ...])
+
+
+def _below_samples(packed: Array, samples: Samples, groups: HostArray) -> bool:
+    """Whether spectra are negative somewhere, and the samples that they stand for nowhere."""
+    xp = samples.xp
+    return bool(xp.any(packed < 0)) and not bool(xp.any(samples.rows(groups.ravel()) < 0))
+
+
+def _projected(model: PrincipalComponents, corners: Array, packed: Array) -> Endmembers:
+    """Endmembers inside the subspace, from their scores (k, k - 1) and spectra.
 
     What a sample has outside of it is orthogonal to all differences between mixtures, so that the
     abundances of its scores are exactly those of the sample.
     """
     scores = model.scores
-    xp = namespace_of(corners)
-    packed = xp.matmul(corners, model.packed(model.components))
-    if model.mean is not None:
-        packed = packed + model.packed(model.mean[None, ...])
     n = scores.layout.n_samples
     problem = ops.mixing(corners, scores.dtype, "sum_to_one", n)
     rows = map_rows(scores, lambda r: ops.mixed(r, problem), corners.shape[0], label="abundances")

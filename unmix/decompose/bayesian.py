@@ -70,7 +70,8 @@ def bayesian_unmixing(
     max_iter : int
         Sweeps of each chain at the most, at least 8.
     r_hat : float
-        Stop when split R-hat of the endmembers' coordinates and of the noise is below this.
+        Stop when split R-hat of the endmembers' coordinates, of the concentrations and of the
+        noise is below this.
     nonnegative : bool
         Endmembers are not negative, but by 5 standard errors: their subspace is not known better.
     pca : PrincipalComponents, optional
@@ -84,7 +85,8 @@ def bayesian_unmixing(
     Posterior
         Means, standard deviations and draws of ``abundances`` and ``endmembers``, in the namespace
         and on the device of the data, in the order in which N-FINDR's stand in the map; `interval`
-        for each abundance; ``noise``, ``r_hat``, ``ess``. An interrupt returns what there is.
+        for each abundance; ``noise``, ``concentration``, ``r_hat``, ``ess``. An interrupt returns
+        what there is.
 
     Raises
     ------
@@ -104,9 +106,12 @@ def bayesian_unmixing(
     Notes
     -----
     Dobigeon, Moussaoui, Coulon, Tourneret and Hero, IEEE Trans. Signal Process. 57, 4355 (2009):
-    abundances lie evenly on the simplex, endmembers in the subspace of the first ``n_endmembers -
-    1`` principal components, where they are not negative, and noise is normal with Jeffreys'
-    prior on its scale. Their normal prior of the endmembers is so wide that it is flat here.
+    endmembers lie in the subspace of the first ``n_endmembers - 1`` principal components, where
+    they are not negative, and noise is normal with Jeffreys' prior on its scale. Their normal prior
+    of the endmembers is so wide that it is flat here. Their abundances lie evenly on the simplex;
+    here they follow a Dirichlet distribution, with a concentration for each endmember that is drawn
+    too (exponential with mean one, and at least 0.1). So maps of phases, where most samples are
+    nearly pure, get endmembers amid the pure ones and not beyond.
 
     What the samples have outside of the subspace depends on the noise alone, so that chains see the
     samples' scores only, whatever the number of features. The noise is that of all of them: what
@@ -121,8 +126,8 @@ def bayesian_unmixing(
     namespace gives the same result to rounding.
 
     Intervals are as good as the model is. If no sample lies near some face of the simplex, the
-    simplex is too small. If many samples are pure, it is too large by about their noise. If
-    brightness varies, or noise with the abundances, intervals are too narrow.
+    simplex is too small. If brightness varies, or noise with the abundances, intervals are too
+    narrow.
 
     Examples
     --------
@@ -166,7 +171,8 @@ def _start(
     n, d = scores.layout.n_samples, len(white.basis)
     bound = _bound(white, n) if nonnegative else ops.Bound(white.basis[:, :0], white.mean[:0])
     corners = largest_simplex(scores, d + 1, STARTS, key).points @ white.turn
-    sizes = generator(key, STREAM).uniform(1 - SPREAD, 1 + SPREAD, (n_chains, 1, 1))
+    draws = generator(key, STREAM)
+    sizes = draws.uniform(1 - SPREAD, 1 + SPREAD, (n_chains, 1, 1))
     center = corners.mean(axis=0)
     vertices = _shrunk(center + sizes * (corners - center), bound)
     table = scores.table()
@@ -177,6 +183,7 @@ def _start(
         points=points,
         abundances=[_mixed(block, vertices) for block in points],
         vertices=vertices,
+        concentration=draws.uniform(0.5, 1, (n_chains, d + 1)),
         variance=np.ones(n_chains),
         bound=bound,
         residual=white.freedom,
@@ -232,7 +239,7 @@ def _posterior(
     """Sum up a window of sweeps: chains are matched to the first, and pooled."""
     scalars = window.scalars()
     means, deviations = window.moments_of_all()
-    vertices = window.matched_vertices()
+    vertices = window.matched(window.vertices)
     p, d = vertices.shape[2:]
     center, spread = _endmembers(vertices.reshape(-1, p, d), white)
     drawn = vertices[:: window.stride].reshape(-1, d)
@@ -251,6 +258,7 @@ def _posterior(
         components_std=entries(spread, dtype),
         components_draws=xp.reshape(rows, (-1, p, *layout.descriptor_shape)),
         noise=float(np.mean(np.sqrt(window.variances)) * np.sqrt(np.mean(white.noise**2))),
+        concentration=window.matched(window.concentrations).mean(axis=(0, 1)),
         r_hat=ops.split_r_hat(scalars),
         ess=ops.effective_sample_size(scalars),
         n_iter=n_iter,

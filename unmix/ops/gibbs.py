@@ -1,9 +1,10 @@
 """The draws of Bayesian linear unmixing, for several chains at once.
 
 Samples are points ``y = a @ T + e`` of the subspace that the endmembers span: ``T`` are the
-vertices of a simplex, ``a`` lies evenly on it, and the noise ``e`` is white. A sweep draws each in
-turn given the others. Arrays have the chains on their first axis; what is as long as the samples is
-an array of any namespace, and all else is on the host.
+vertices of a simplex, ``a`` follows a Dirichlet distribution on it, and the noise ``e`` is white. A
+sweep draws each in turn given the others. Arrays have the chains on their first axis; what is as
+long as the samples is an array of any namespace, and all else is on the host. The draws of the
+abundances are in `dirichlet`.
 
 Drawing the vertices at fixed abundances alone takes ever smaller steps as the noise falls, and at
 fixed *points* ``a @ T`` ever smaller ones as samples grow in number. Doing both in turn is as fast
@@ -16,10 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._arrays import from_host, namespace_of, to_host
+from .._arrays import namespace_of, to_host
 from .._typing import Array, HostArray
-
-Pairs = list[tuple[int, int]]
 
 
 class Products(NamedTuple):
@@ -31,6 +30,8 @@ class Products(NamedTuple):
     """(chains, p, d): of abundances with points."""
     squares: float
     """Sum of the points' squared coordinates."""
+    logarithms: HostArray
+    """(chains, p): of the abundances' logarithms."""
 
 
 class Bound(NamedTuple):
@@ -83,68 +84,21 @@ def slice_normal(
     return low + uniform[1, ...] * (high - low)
 
 
-def draw_abundances(
-    points: Array,
-    abundances: Array,
-    vertices: HostArray,
-    variance: HostArray,
-    pairs: Pairs,
-    uniform: Array,
-) -> None:
-    """Draw how each pair of endmembers shares what both have together, in place.
-
-    Parameters
-    ----------
-    points : array
-        Shape (d, n), float64.
-    abundances : array
-        Shape (chains, p, n), float64, non-negative with sum one; changed in place.
-    vertices, variance : numpy.ndarray
-        Shapes (chains, p, d) and (chains,).
-    pairs : list of (int, int)
-        The pairs in turn. They must connect all endmembers.
-    uniform : array
-        Shape (len(pairs), 2, chains, n).
-
-    Notes
-    -----
-    Along an edge of the simplex the density of a sample is a truncated normal: Dobigeon et al.,
-    IEEE Trans. Signal Process. 57, 4355 (2009), eq. (26) draws along those to one endmember.
-    """
-    xp = namespace_of(points, abundances)
-    gram = vertices @ np.swapaxes(vertices, 1, 2)
-    first, second = np.asarray(pairs).T
-    edges = np.swapaxes(gram[:, first] - gram[:, second], 0, 1)  # (pairs, chains, p)
-    each = np.arange(len(pairs))
-    lengths = (edges[each, :, first] - edges[each, :, second])[..., None]
-    deviations = np.sqrt(variance[:, None] / lengths)
-    edges, lengths, deviations = (from_host(a, points) for a in (edges, lengths, deviations))
-    fits = xp.matmul(from_host(vertices, points), points)
-    for turn, (i, j) in enumerate(pairs):
-        fitted = xp.matmul(edges[turn, :, None, :], abundances)[:, 0, :]
-        mean = (fits[:, i, :] - fits[:, j, :] - fitted) / lengths[turn, ...]
-        both = abundances[:, i, :] + abundances[:, j, :]
-        held = abundances[:, i, :]
-        zero = xp.zeros_like(both)
-        drawn = slice_normal(
-            held, held + mean, deviations[turn, ...], zero, both, uniform[turn, ...]
-        )
-        drawn = xp.minimum(xp.maximum(drawn, zero), both)  # ends may be a rounding off
-        abundances[:, i, :] = drawn
-        abundances[:, j, :] = both - drawn
-
-
 def products(points: Array, abundances: Array) -> Products:
     """Sum over samples what the draws of vertices and noise need."""
     xp = namespace_of(points, abundances)
     gram = xp.matmul(abundances, xp.matrix_transpose(abundances))
     cross = xp.matmul(abundances, points.T)
-    return Products(to_host(gram), to_host(cross), float(xp.sum(points * points)))
+    logarithms = xp.sum(xp.log(abundances), axis=2)
+    squares = float(xp.sum(points * points))
+    return Products(to_host(gram), to_host(cross), squares, to_host(logarithms))
 
 
 def merge_products(a: Products, b: Products) -> Products:
     """Sum the parts of two blocks of samples."""
-    return Products(a.gram + b.gram, a.cross + b.cross, a.squares + b.squares)
+    return Products(
+        a.gram + b.gram, a.cross + b.cross, a.squares + b.squares, a.logarithms + b.logarithms
+    )
 
 
 def draw_variance(
@@ -202,42 +156,3 @@ def draw_vertices(
             values += (new - held)[:, None] * slope
             vertices[:, r, k] = new
     return vertices
-
-
-def least_ratio(abundances: Array, i: int, j: int) -> HostArray:
-    """Return the least ratio of abundance j to abundance i over all samples, (chains,)."""
-    xp = namespace_of(abundances)
-    tiny = xp.full_like(abundances[:, i, :], np.finfo(float).tiny)
-    return to_host(xp.min(abundances[:, j, :] / xp.maximum(abundances[:, i, :], tiny), axis=1))
-
-
-def draw_share(
-    n: int, ratio: HostArray, limits: tuple[HostArray, HostArray], uniform: HostArray
-) -> HostArray:
-    """Draw how far vertex i goes along its edge to j at fixed points, (chains,).
-
-    Moving it by ``s`` times the edge, away from j, turns abundances ``a_i`` into ``a_i / (1 + s)``
-    and gives the rest, the share ``u = s / (1 + s)`` of ``a_i``, to j. The volume grows by ``1 +
-    s``, and the density of ``n`` points that lie evenly in it is ``(1 + s)^-n``: that of u is ``(1
-    - u)^(n - 2)`` from ``-ratio`` on, where the first sample meets the face, within the limits that
-    the bound sets to s.
-    """
-    low, high = limits
-    # log(1 - u) = -log(1 + s), and 1 - u is at most 1 + ratio
-    with np.errstate(divide="ignore"):
-        top = np.minimum(np.log1p(ratio), -np.log1p(np.maximum(low, -1.0)))
-    bottom = -np.log1p(high)
-    lost = np.exp((n - 1) * (bottom - top))
-    log_left = top + np.log(uniform + (1 - uniform) * lost) / (n - 1)
-    return np.asarray(-np.expm1(np.clip(log_left, bottom, top)))
-
-
-def move_share(abundances: Array, i: int, j: int, share: HostArray) -> None:
-    """Give a share of abundance i to j, in place; a negative one takes."""
-    xp = namespace_of(abundances)
-    part = from_host(share[:, None], abundances)
-    given = abundances[:, i, :] * part
-    both = abundances[:, i, :] + abundances[:, j, :]
-    left = xp.minimum(abundances[:, i, :] - given, both)
-    abundances[:, i, :] = left
-    abundances[:, j, :] = both - left
