@@ -58,6 +58,7 @@ from .nmf import (
     kullback_leibler_pass,
     merge_factor_sums,
     projected_gradient,
+    squared_error,
 )
 from .reassign import Reassignment, drifts, reassign
 from .scaling import (
@@ -192,6 +193,7 @@ __all__ = [
     "slice_normal",
     "sliding_windows",
     "split_r_hat",
+    "squared_error",
     "squared_norms",
     "step_limits",
     "taper_weights",
