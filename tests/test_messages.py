@@ -529,6 +529,16 @@ CASES = {
         um.ParameterError,
         ("noise='poisson' came with loss='kullback-leibler'", "likelihood", "leave noise out"),
     ),
+    "the signal-to-noise ratio of scaled counts": (
+        lambda: um.vca(TABLE, 3, pca=um.pca(TABLE, 2, noise="poisson")),
+        um.ParameterError,
+        ("pca was fitted with noise='poisson'", "fit it without, or leave pca out"),
+    ),
+    "a posterior of scaled counts": (
+        lambda: um.bayesian_unmixing(TABLE, 3, pca=um.pca(TABLE, 2, noise="poisson")),
+        um.ParameterError,
+        ("pca was fitted with noise='poisson'", "fit it without, or leave pca out"),
+    ),
     "a noise beside a pca": (
         lambda: um.ica(TABLE, 2, noise="poisson", pca=um.pca(TABLE, 2)),
         um.ParameterError,
