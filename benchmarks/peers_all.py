@@ -6,6 +6,7 @@ from . import (
     peers_abundances,
     peers_clusters,
     peers_components,
+    peers_factors,
     peers_patterns,
     peers_simplex,
     peers_windows,
@@ -15,6 +16,7 @@ from .peers_common import Workload
 MODULES = (
     peers_windows,
     peers_components,
+    peers_factors,
     peers_simplex,
     peers_abundances,
     peers_clusters,

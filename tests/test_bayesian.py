@@ -155,6 +155,16 @@ class TestSamples:
         assert other.abundances_std is None
         assert np.allclose(other.maps, um.abundances(truth.samples[:7], model).maps)
 
+    def test_a_pca_may_have_more_components(self):
+        table = mixed(200).samples
+        models = [
+            um.bayesian_unmixing(
+                table, 3, pca=um.pca(table, n, solver="covariance"), n_chains=2, r_hat=1e6
+            )
+            for n in (2, 5)
+        ]
+        np.testing.assert_allclose(models[1].abundances, models[0].abundances, atol=1e-6)
+
     def test_values_below_zero_where_they_are_allowed(self):
         truth = mixed(80, 3, 8)
         model = um.bayesian_unmixing(truth.samples - 5, 3, max_iter=20, nonnegative=False)

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from methods import METHODS
 
 import unmix as um
 from unmix import config
@@ -79,6 +80,12 @@ class TestAnswers:
         np.testing.assert_allclose(got.abundances, expected.abundances, atol=1e-4)
         fitted = um.abundances(lazily(mixtures()), got)
         np.testing.assert_allclose(fitted.maps, expected.abundances, atol=1e-4)
+
+    @pytest.mark.parametrize("name", list(METHODS))
+    def test_of_every_way_to_unmix(self, client, name):
+        values = mixtures().astype(float)
+        got, expected = (METHODS[name](s) for s in (lazily(values), um.samples(values, 2)))
+        np.testing.assert_allclose(got, expected, atol=1e-6 * np.abs(expected).max())
 
     def test_of_windows(self, client):
         image = np.random.default_rng(0).random((61, 75), dtype=np.float32)

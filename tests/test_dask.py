@@ -10,6 +10,7 @@ import cloudpickle
 import fakecupy
 import numpy as np
 import pytest
+from methods import METHODS
 
 import unmix as um
 from unmix import _fold, config
@@ -62,7 +63,12 @@ ANALYSES = {
     "standardised": lambda s: s.normalize("standard", over="feature").to_array(),
     "scaled by all": lambda s: s.transform("sqrt").normalize("minmax", over="all").to_array(),
     "kept": lambda s: s.where(np.arange(792).reshape(24, 33) > 300).keep().to_array(),
+    **METHODS,
 }
+
+
+LARGE = {"some samples", "kept", "a posterior"}
+"""Masks of the whole map do go with the functions; and chains of many samples take long."""
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16])
@@ -275,12 +281,10 @@ class TestSending:
         monkeypatch.setattr(tasks.Sent, "of", classmethod(noted))
         return sizes
 
-    @pytest.mark.parametrize("name", sorted({*ANALYSES} - {"some samples", "kept"}))
+    @pytest.mark.parametrize("name", sorted({*ANALYSES} - LARGE))
     def test_no_array_of_the_map_goes_with_the_functions(self, sent, name):
         values = np.tile(mixtures((24, 33)), (16, 16, 1))  # 200 thousand samples, 6.5 MB
         samples = um.samples(da.from_array(values, chunks=(96, 132, 8)), 2)
-        if name in ("some samples", "kept"):
-            return
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             ANALYSES[name](samples)

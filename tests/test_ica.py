@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.decomposition import FastICA
+from sklearn.exceptions import ConvergenceWarning
+from tolerances import tolerance
 
 import unmix as um
+from unmix._arrays import generator
 
 
 def mixed(n=3000, seed=0, f=12):
@@ -86,6 +89,35 @@ def test_agrees_with_scikit_learn(contrast, fun):
     theirs = FastICA(3, fun=fun, tol=1e-10, max_iter=1000, random_state=0, whiten_solver="svd")
     sources = theirs.fit_transform(table)
     assert correlations(ours.maps, sources).min() > 1 - 1e-8
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 5])
+@pytest.mark.parametrize("contrast", ["logcosh", "exp"])
+def test_takes_the_steps_of_scikit_learn_from_the_same_start(contrast, max_iter):
+    _, _, table = mixed(seed=2)
+    ours = um.ica(table, 3, contrast=contrast, tol=0, max_iter=max_iter)
+    whitening = FastICA(3, max_iter=1, tol=1e3, random_state=0).fit(table).whitening_
+    signs = np.sign(np.sum(whitening * um.pca(table, 3).components, axis=1))
+    start = generator(0, 1).standard_normal((3, 3)) * signs
+    theirs = FastICA(3, fun=contrast, tol=0, max_iter=max_iter, w_init=start)
+    with pytest.warns(ConvergenceWarning):
+        sources = theirs.fit_transform(table)
+    assert correlations(ours.maps, sources).min() > 1 - 1e-12
+    assert ours.n_iter == theirs.n_iter_ == max_iter
+
+
+@pytest.mark.parametrize("contrast", ["logcosh", "exp"])
+def test_every_backend_agrees(backend, contrast):
+    _, _, table = mixed()
+    for dtype in (np.float32, np.float64):
+        expected = um.ica(table.astype(dtype), 3, contrast=contrast, n_runs=2)
+        got = um.ica(backend.asarray(table.astype(dtype)), 3, contrast=contrast, n_runs=2)
+        assert got.n_iter == expected.n_iter
+        for name in ("maps", "components"):
+            a, b = backend.numpy(getattr(got, name)), getattr(expected, name)
+            assert a.dtype == dtype
+            np.testing.assert_allclose(a, b, atol=tolerance("ica", dtype) * np.abs(b).max())
+        np.testing.assert_allclose(got.stability, expected.stability, atol=tolerance("ica", dtype))
 
 
 class TestTables:

@@ -518,6 +518,32 @@ CASES = {
         um.DataError,
         ("all values are zero", "expected some counts"),
     ),
+    # the noise of counts, of nmf and ica
+    "an unknown noise of nmf": (
+        lambda: um.nmf(TABLE, 2, noise="gaussian"),
+        um.ParameterError,
+        ("noise is 'gaussian'", "expected None or 'poisson'"),
+    ),
+    "a divergence of scaled counts": (
+        lambda: um.nmf(TABLE, 2, loss="kullback-leibler", noise="poisson"),
+        um.ParameterError,
+        ("noise='poisson' came with loss='kullback-leibler'", "likelihood", "leave noise out"),
+    ),
+    "the signal-to-noise ratio of scaled counts": (
+        lambda: um.vca(TABLE, 3, pca=um.pca(TABLE, 2, noise="poisson")),
+        um.ParameterError,
+        ("pca was fitted with noise='poisson'", "fit it without, or leave pca out"),
+    ),
+    "a posterior of scaled counts": (
+        lambda: um.bayesian_unmixing(TABLE, 3, pca=um.pca(TABLE, 2, noise="poisson")),
+        um.ParameterError,
+        ("pca was fitted with noise='poisson'", "fit it without, or leave pca out"),
+    ),
+    "a noise beside a pca": (
+        lambda: um.ica(TABLE, 2, noise="poisson", pca=um.pca(TABLE, 2)),
+        um.ParameterError,
+        ("noise is 'poisson', and pca is given", "expected one of them", "fit the pca with noise"),
+    ),
     "a negative rng": (
         lambda: um.pca(TABLE, 2, rng=-1),
         um.ParameterError,

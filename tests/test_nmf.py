@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.decomposition import NMF
+from tolerances import tolerance
 
 import unmix as um
 
@@ -91,7 +92,11 @@ class TestScikitLearn:
         init, w, h = start_for(table, 3)
         ours = um.nmf(table, 3, loss=loss, init=init, tol=1e-9, max_iter=5000)
         theirs = NMF(3, init="custom", solver=solver, beta_loss=loss, tol=0, max_iter=3000)
-        theirs.fit_transform(table, W=w.copy(), H=h.copy())
+        found = theirs.fit_transform(table, W=w.copy(), H=h.copy())
+        product = found @ theirs.components_
+        np.testing.assert_allclose(
+            ours.maps.T @ ours.components, product, atol=1e-3 * product.max()
+        )
         assert cosines(ours.components, theirs.components_).min() > 1 - 1e-4
         error = theirs.reconstruction_err_**2 / (1 if loss == "frobenius" else 2)
         np.testing.assert_allclose(ours.divergence, error, rtol=1e-5)
@@ -102,6 +107,21 @@ class TestScikitLearn:
         ours = um.nmf(table, 5)
         theirs = NMF(5, init="nndsvda", random_state=0, max_iter=500).fit(table)
         assert ours.divergence <= theirs.reconstruction_err_**2 * 1.01
+
+
+@pytest.mark.parametrize("simplex", [False, True])
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler"])
+def test_every_backend_agrees(backend, loss, simplex):
+    table = np.random.default_rng(1).gamma(1, 1, (80, 12))
+    for dtype in (np.float32, np.float64):
+        values, given = table.astype(dtype), {"loss": loss, "simplex": simplex, "max_iter": 20}
+        expected, got = (um.nmf(t, 3, **given) for t in (values, backend.asarray(values)))
+        assert got.n_iter == expected.n_iter
+        for name in ("maps", "components"):
+            a, b = backend.numpy(getattr(got, name)), getattr(expected, name)
+            assert a.dtype == dtype
+            np.testing.assert_allclose(a, b, atol=tolerance("nmf", dtype) * b.max())
+        np.testing.assert_allclose(got.divergence, expected.divergence, rtol=1e-5)
 
 
 class TestDescent:

@@ -24,6 +24,10 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "abundances": {"float32": 2e-4, "float64": 1e-9},
     # volumes are determinants of float64 coordinates that came in the computing type
     "nfindr": {"float32": 1e-5, "float64": 1e-10},
+    # twenty passes over sums of the computing type, in a flat valley of the loss
+    "nmf": {"float32": 1e-3, "float64": 1e-10},
+    # rotations are those of float64; scores come in the computing type
+    "ica": {"float32": 1e-3, "float64": 1e-9},
     # averages of at most a few hundred overlapping values
     "overlap_add": {"float32": 1e-5, "float64": 1e-13},
     "scaling": {"float32": 1e-5, "float64": 1e-12},

@@ -203,14 +203,28 @@ class IndependentComponents(Unmixing):
         Passes over the scores that were taken.
     converged : bool
         Whether the run that is returned stopped by the tolerance.
+    scale : array, optional
+        As of `PrincipalComponents`: of those that were rotated.
     """
 
     negentropy: HostArray
     stability: HostArray | None = None
     n_iter: int
     converged: bool
+    scale: Array | None = None
 
-    extras: ClassVar[tuple[str, ...]] = ("negentropy", "stability", "n_iter", "converged")
+    extras: ClassVar[tuple[str, ...]] = (
+        "negentropy",
+        "stability",
+        "n_iter",
+        "converged",
+        "scale",
+    )
+
+    def rows(self, packed: Array) -> Array:
+        components = namespace_of(packed).astype(self.packed(self.components), packed.dtype)
+        mean = 0.0 if self.mean is None else self.packed(self.mean[None, ...])
+        return ops.ucls(*_scaled(self, packed - mean, components))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -229,14 +243,18 @@ class NonnegativeFactors(Unmixing):
         Squared error, or divergence, of all samples over the full descriptor.
     n_iter : int
         Passes that were taken.
+    scale : array, optional
+        Shape (*descriptor_shape): what entries were multiplied by before the fit, which made the
+        noise of counts alike; None where none were. Maps and components are in counts all the same.
     """
 
     loss: Loss
     simplex: bool
     divergence: float
     n_iter: int
+    scale: Array | None = None
 
-    extras: ClassVar[tuple[str, ...]] = ("loss", "simplex", "divergence", "n_iter")
+    extras: ClassVar[tuple[str, ...]] = ("loss", "simplex", "divergence", "n_iter", "scale")
 
     def rows(self, packed: Array) -> Array:
         components = namespace_of(packed).astype(self.packed(self.components), packed.dtype)
@@ -244,11 +262,20 @@ class NonnegativeFactors(Unmixing):
             return ops.kullback_leibler_maps(
                 packed, components, self.layout.weights(packed), self.simplex
             )
+        packed, components = _scaled(self, packed, components)
         return SOLVERS["sum_to_one" if self.simplex else "nonnegative"](packed, components)
 
     def _read(self, samples: Samples) -> dict[str, Any]:
         # the loss of these samples would take a second pass
         return {**Unmixing._read(self, samples), "divergence": float("nan")}
+
+
+def _scaled(model: IndependentComponents | NonnegativeFactors, *rows: Array) -> tuple[Array, ...]:
+    """Multiply rows by the scale that made the noise of counts alike, if there was one."""
+    if model.scale is None:
+        return rows
+    scale = model.layout.pack(model.scale[None, ...], weighted=False)
+    return tuple(r * namespace_of(r).astype(scale, r.dtype) for r in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -54,6 +54,12 @@ def not_negative(value: Any, what: str) -> float:
     return float(value)
 
 
+def require_noise(noise: Any) -> None:
+    """Raise unless the noise is one that decompositions know."""
+    if noise not in (None, "poisson"):
+        raise ParameterError(f"noise is {noise!r}; expected None or 'poisson'")
+
+
 def kept_if_it_fits(samples: Samples, passes: int) -> Samples:
     """Hold the table in memory for a method with many passes, where the budget allows it.
 

@@ -1,4 +1,4 @@
-"""Scaling that makes the noise of counts alike everywhere, for `pca`."""
+"""Scaling that makes the noise of counts alike everywhere, for `pca`, `ica` and `nmf`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ class PoissonScaling(NamedTuple):
     """Weights of the features in the rows, shape (f,), float64: those of the layout."""
     grand_mean: float
     """m."""
+
+    def unpacked(self, samples: Samples) -> Array:
+        """Return the scale of each entry of the descriptor, in the type of the samples."""
+        scale = samples.xp.astype(self.scale[None, :], samples.dtype)
+        return samples.layout.unpack(scale, weighted=False)[0, ...]
+
+    def undone(self, values: Array) -> Array:
+        """Return values (..., f) over the scale; zero for features without a count."""
+        xp, counted = namespace_of(values), self.scale > 0
+        return xp.where(counted, values / xp.where(counted, self.scale, 1.0), xp.zeros_like(values))
 
     def weights(self, rows: Array) -> Array:
         """Return r_i^2 = m / g_i of rows (n, f): shape (n,); zero for samples without a count."""

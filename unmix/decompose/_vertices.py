@@ -48,7 +48,9 @@ def subspace(
             f"the samples span {spanned} dimensions, and {n_endmembers} endmembers need {d}; "
             f"ask for at most {spanned + 1} endmembers, or look for constant or repeated samples"
         )
-    return replace(model, maps=model.maps[:d, ...], components=model.components[:d, ...])
+    each = ("maps", "components", "explained_variance", "explained_variance_ratio")
+    first = {name: getattr(model, name)[:d, ...] for name in (*each, "singular_values")}
+    return replace(model, **first)
 
 
 def require_same_samples(model: PrincipalComponents, samples: Samples, d: int) -> None:
@@ -83,6 +85,15 @@ def dimensions(model: PrincipalComponents, most: int) -> int:
     offset = float(np.linalg.norm(np.nan_to_num(to_host(model.mean))))
     eps = np.finfo(to_host(model.maps[:0, ...]).dtype).eps
     return int(np.sum(spread > ROUNDING * eps * (offset + spread[0])))
+
+
+def require_orthonormal(model: PrincipalComponents) -> None:
+    """Raise if the components are orthonormal only once they are scaled."""
+    if model.scale is not None:
+        raise ParameterError(
+            "pca was fitted with noise='poisson', and variances of scaled counts say nothing of "
+            "the noise of these samples; fit it without, or leave pca out"
+        )
 
 
 def _spread(scores: Samples) -> HostArray:

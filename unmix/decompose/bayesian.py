@@ -20,7 +20,7 @@ from .._samples import Samples
 from .._typing import RNG, Array, HostArray
 from ._chains import BLOCK, LEAST, Chains, Window, run
 from ._common import whole_number
-from ._vertices import endmember_count, subspace
+from ._vertices import endmember_count, require_orthonormal, subspace
 from ._white import WhiteSubspace, white_subspace
 from .nfindr import largest_simplex
 from .pca import pca as fit_pca
@@ -94,7 +94,7 @@ def bayesian_unmixing(
         If the samples span fewer than ``n_endmembers - 1`` dimensions, or their mean is negative
         where endmembers must not be.
     ParameterError
-        If a number is out of range, or ``pca`` has too few components.
+        If a number is out of range, or ``pca`` has too few components or a noise.
     ShapeError
         If ``pca`` is of other samples.
 
@@ -147,6 +147,7 @@ def bayesian_unmixing(
         raise ParameterError(f"r_hat is {r_hat!r}; expected a number above 1")
     model = fit_pca(samples, n_endmembers - 1, rng=key) if pca is None else pca
     model = subspace(model, samples, n_endmembers)
+    require_orthonormal(model)
     white = white_subspace(samples, model)
     chains = _start(model.scores, white, n_chains, nonnegative, key)
     with single_threaded(samples):

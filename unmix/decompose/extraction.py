@@ -23,6 +23,7 @@ from ._vertices import (
     host_rows,
     means,
     mixed_of,
+    require_orthonormal,
     search_over,
     subspace,
 )
@@ -70,7 +71,7 @@ def vca(
     DataError
         If the samples span fewer than ``n_endmembers - 1`` dimensions.
     ParameterError
-        If a number is out of range, or ``pca`` has too few components.
+        If a number is out of range, or ``pca`` has too few components or a noise.
     ShapeError
         If ``pca`` is of other samples.
 
@@ -98,6 +99,7 @@ def vca(
     average = whole_number(average, 1, n, "average", f"{n} samples")
     model = fit_pca(samples, min(n_endmembers, f, n - 1), rng=key) if pca is None else pca
     centred = subspace(model, samples, n_endmembers)
+    require_orthonormal(model)
     ratio = _signal_to_noise(model, n_endmembers, samples)
     projective = ratio > 15 + 10 * np.log10(n_endmembers) and n_endmembers <= f
     model = fit_pca(samples, n_endmembers, center=False, rng=key) if projective else centred

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from .. import ops
-from .._arrays import (
-    from_host,
-    generator,
-    namespace_of,
-    rng_key,
-    to_host,
-    uniform_per_sample,
-)
+from .._arrays import from_host, namespace_of, rng_key, to_host
 from .._door import as_table
 from .._errors import ParameterError
-from .._fold import fold, map_rows
+from .._fold import map_rows
 from .._record import Clock
 from .._results import IndependentComponents, PrincipalComponents, maps_of
 from .._samples import Samples
-from .._tiles import Tile
-from .._typing import RNG, Array, HostArray
-from ._common import not_negative, whole_number
+from .._typing import RNG, Array
+from ._common import not_negative, require_noise, whole_number
+from ._rotation import Rotated, rotate
 from ._vertices import subspace
 from .pca import pca as fit_pca
-
-POISSON = np.cumsum(np.exp(-1) / np.cumprod([1.0, *range(1, 20)]))
-"""Distribution of how often a sample is drawn in a bootstrap of many."""
 
 
 def ica(
@@ -37,6 +27,7 @@ def ica(
     *,
     n_runs: int = 1,
     contrast: ops.Contrast = "logcosh",
+    noise: Literal["poisson"] | None = None,
     max_iter: int = 200,
     tol: float = 1e-4,
     pca: PrincipalComponents | None = None,
@@ -56,13 +47,17 @@ def ica(
         component has a stability.
     contrast : {"logcosh", "exp"}
         What departs from its mean over a Gaussian: the second is more robust.
+    noise : {"poisson"}, optional
+        Scale counts so that their noise is alike before the principal components are chosen: see
+        `pca`. Maps and components are in counts all the same, and the samples as they are count one
+        each in what the rotation looks at. Values below zero are refused.
     max_iter : int
         Most passes.
     tol : float
         Stop when no component of any run turns by more: one minus the modulus of the cosine.
     pca : PrincipalComponents, optional
         A model fitted to these samples, with at least ``n_components`` components; saves its
-        passes.
+        passes. Where it was fitted with a ``noise``, leave that out here.
     rng : int or numpy.random.Generator
         Starts (and sketch).
 
@@ -76,9 +71,10 @@ def ica(
     Raises
     ------
     DataError
-        If the samples span fewer than ``n_components`` dimensions.
+        If the samples span fewer than ``n_components`` dimensions; with ``noise``, if a value is
+        below zero or none is above.
     ParameterError
-        If an option or a number is out of range.
+        If an option or a number is out of range, or both ``noise`` and ``pca`` are given.
     ShapeError
         If ``pca`` is of other samples.
 
@@ -113,13 +109,20 @@ def ica(
     tol = not_negative(tol, "tol")
     if contrast not in get_args(ops.Contrast):
         raise ParameterError(f"contrast is {contrast!r}; expected 'logcosh' or 'exp'")
-    model = fit_pca(samples, n_components, rng=key) if pca is None else pca
+    require_noise(noise)
+    if noise is not None and pca is not None:
+        raise ParameterError(
+            f"noise is {noise!r}, and pca is given as well; expected one of them: leave noise out "
+            f"here and fit the pca with noise={noise!r}"
+        )
+    model = fit_pca(samples, n_components, noise=noise, rng=key) if pca is None else pca
     model = subspace(model, samples, n_components + 1)
-    found = _rotate(model, n_runs, contrast, max_iter, tol, key)
+    found = rotate(model, n_runs, contrast, max_iter, tol, key)
     parameters = {
         "n_components": n_components,
         "n_runs": n_runs,
         "contrast": contrast,
+        "noise": noise,
         "max_iter": max_iter,
         "tol": tol,
         "pca": pca,
@@ -128,105 +131,20 @@ def ica(
     return _model(model, samples, found, parameters, clock)
 
 
-class _Rotated(NamedTuple):
-    directions: HostArray
-    """Rows (k, k) that turn white scores into sources."""
-    scale: HostArray
-    """Standard deviation of each score, (k,)."""
-    negentropy: HostArray
-    stability: HostArray | None
-    n_iter: int
-    converged: bool
-
-
-def _rotate(
-    model: PrincipalComponents,
-    n_runs: int,
-    contrast: ops.Contrast,
-    max_iter: int,
-    tol: float,
-    key: int,
-) -> _Rotated:
-    scores, k = model.scores, len(model)
-    n = scores.layout.n_samples
-    seen, _ = fold(scores, lambda t, _: ops.column_statistics(t.rows), ops.merge_statistics)
-    total, squares = (to_host(s)[0, :] for s in seen[1:3])
-    scale = np.sqrt(squares / n - (total / n) ** 2)
-    start = generator(key, 1).standard_normal((n_runs, k, k))
-
-    def update(tile: Tile, _: None, directions: Array) -> ops.ContrastSums:
-        weights = None if n_runs == 1 else _bootstrap(tile, key, n_runs, k)
-        return ops.contrast_pass(tile.rows, directions, contrast, weights)
-
-    def pass_over(directions: Array) -> ops.ContrastSums:
-        # rows are white when they are divided by the scale, and so is what is summed over them
-        white = from_host(directions / scale, model.maps)
-        sums, _ = fold(scores, update, ops.merge_contrast, state=(white,), label="ICA")
-        return ops.ContrastSums(to_host(sums.product) / scale, to_host(sums.slope))
-
-    found = ops.fastica(pass_over, start, n, max_iter=max_iter, tolerance=tol)
-    first = from_host(found.directions[0] / scale, model.maps)
-    value, _ = fold(
-        scores,
-        lambda tile, _: ops.contrast_sums(tile.rows, first, contrast),
-        lambda a, b: a + b,
-        label="ICA",
-    )
-    far = ops.negentropy(to_host(value) / n, contrast)
-    order = np.argsort(-far, kind="stable")
-    stability = None
-    if n_runs > 1:
-        stability = _stability(found.directions.reshape(-1, k), k)[:k][order]
-    return _Rotated(
-        found.directions[0][order],
-        scale,
-        far[order],
-        stability,
-        found.n_iter,
-        bool(found.converged[0]),
-    )
-
-
-def _bootstrap(tile: Tile, key: int, n_runs: int, k: int) -> Array:
-    """How often each sample counts for each direction, (n_runs k, n): once in the first run."""
-    uniform = uniform_per_sample(key, 2, tile.numbers, n_runs - 1)
-    counts = np.searchsorted(POISSON, uniform, side="right")
-    counts = np.concatenate([np.ones((len(counts), 1), dtype=counts.dtype), counts], axis=1)
-    return from_host(np.repeat(counts.T, k, axis=0), tile.rows, tile.rows.dtype)
-
-
-def _stability(directions: HostArray, n_clusters: int) -> HostArray:
-    """Stability of the cluster that each estimate of all runs is in, (n_runs k,)."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
-    # of white rows, so that this is the modulus of the correlation of two sources
-    similar = np.clip(np.abs(directions @ directions.T), 0, 1)
-    apart = squareform(1 - similar, checks=False)
-    labels = fcluster(linkage(apart, "average"), n_clusters, "maxclust")
-    stability = np.empty(len(labels))
-    for label in np.unique(labels):
-        inside = labels == label
-        outside = similar[np.ix_(inside, ~inside)]
-        rest = outside.mean() if outside.size else 0.0
-        stability[inside] = similar[np.ix_(inside, inside)].mean() - rest
-    return stability
-
-
 def _model(
     model: PrincipalComponents,
     samples: Samples,
-    found: _Rotated,
+    found: Rotated,
     parameters: dict[str, Any],
     clock: Clock,
 ) -> IndependentComponents:
     xp = namespace_of(model.maps)
     basis = model.packed(model.components)
-    mixing = found.directions * found.scale
+    mixing = found.directions @ found.white.back
     packed = xp.matmul(from_host(mixing, basis, basis.dtype), basis)
     fixed = ops.fix_signs(packed)
     sign = np.sign(to_host(xp.sum(fixed * packed, axis=1, keepdims=True)))
-    turn = from_host((sign * found.directions / found.scale).T, basis, basis.dtype)
+    turn = from_host((sign * found.directions @ found.white.turn).T, basis, basis.dtype)
     maps = map_rows(model.scores, lambda rows: xp.matmul(rows, turn), len(sign), label="sources")
     return IndependentComponents(
         maps=maps_of(maps),
@@ -238,4 +156,5 @@ def _model(
         stability=found.stability,
         n_iter=found.n_iter,
         converged=found.converged,
+        scale=model.scale,
     )

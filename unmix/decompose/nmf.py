@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
-import numpy as np
-
-from .. import ops
-from .._arrays import from_host, generator, namespace_of, rng_key, uniform_per_sample
+from .._arrays import namespace_of, rng_key
 from .._door import as_table
-from .._errors import DataError, ParameterError, ShapeError
-from .._fold import all_numbers, fold
+from .._errors import ParameterError
 from .._record import Clock
 from .._results import Loss, NonnegativeFactors, Unmixing, maps_of
 from .._samples import Samples
-from .._tiles import Tile
 from .._typing import RNG, Array
-from ..layout import Layout
-from ._common import kept_if_it_fits, not_negative, packed_endmembers, whole_number
-from .nfindr import nfindr
-from .pca import pca
-
-Start = Literal["nndsvda", "random", "nfindr"]
-
-LIFT = 0.01
-TINY = np.finfo(np.float32).tiny
-"""What halves of singular vectors are divided by where they are nothing."""
+from ._common import kept_if_it_fits, not_negative, require_noise, whole_number
+from ._factor_starts import Start, start_of
+from ._factors import Divergence, Factors, SquaredError, take_turns
+from ._poisson import PoissonScaling, poisson_scaling
 
 
 def nmf(
@@ -36,6 +24,7 @@ def nmf(
     loss: Loss = "frobenius",
     init: Start | Unmixing | None = None,
     simplex: bool = False,
+    noise: Literal["poisson"] | None = None,
     max_iter: int = 500,
     tol: float = 1e-4,
     rng: RNG = 0,
@@ -57,6 +46,9 @@ def nmf(
         ``"kullback-leibler"``.
     simplex : bool
         The maps of each sample sum to one: abundances.
+    noise : {"poisson"}, optional
+        Scale counts so that the squared error weighs all of them by their noise; see the notes. Not
+        with ``"kullback-leibler"``, which is the likelihood of counts already.
     max_iter : int
         Most passes over the samples.
     tol : float
@@ -77,7 +69,7 @@ def nmf(
     DataError
         If a sample holds a value below zero, or all are zero.
     ParameterError
-        If an option or a number is out of range.
+        If an option or a number is out of range, or options exclude each other.
     ShapeError
         If ``init`` is a model of another map or descriptor.
 
@@ -87,6 +79,15 @@ def nmf(
     E92-A, 708 (2009)); on the simplex maps are exact (FCLS). Kullback-Leibler: multiplicative
     updates (Lee and Seung, NIPS 13, 556 (2001)). Start: Boutsidis and Gallopoulos, Pattern
     Recognit. 41, 1350 (2008). Each step of both factors reads the table once.
+
+    *Poisson noise.* A count of sample i in feature j has a variance near g_i h_j / m, where g_i is
+    the mean of the sample, h_j that of the feature and m that of all. ``noise="poisson"`` divides
+    squared errors by that: it factors the table scaled by (m / g_i)^(1/2) and h_j^(-1/2) and scales
+    the factors back, which keeps them non-negative (Keenan and Kotula, Surf. Interface Anal. 36,
+    203 (2004)). Maps and components are in counts, and with ``simplex`` it is these maps that sum
+    to one. ``divergence`` is of the scaled table: as far as samples are alike, noise has one for
+    each value. Samples without a count have no weight, and entries without a count are zero in
+    all components.
 
     Without ``simplex`` the factors of a set that fills its cone are not unique, and neither is the
     answer of any method.
@@ -109,18 +110,29 @@ def nmf(
     max_iter = whole_number(max_iter, 1, 10**9, "max_iter", "passes")
     if loss not in get_args(Loss):
         raise ParameterError(f"loss is {loss!r}; expected one of {', '.join(get_args(Loss))}")
+    require_noise(noise)
+    if noise is not None and loss == "kullback-leibler":
+        raise ParameterError(
+            "noise='poisson' came with loss='kullback-leibler', which is the likelihood of Poisson "
+            "counts already; leave noise out, or take loss='frobenius'"
+        )
     tol = not_negative(tol, "tol")
     table = kept_if_it_fits(samples, max_iter + 2)
-    start = _start(table, samples, n_components, init, simplex, key)
-    problem = _Problem(table, loss, simplex)
-    factors, n_iter = problem.solve(start, max_iter, tol)
-    divergence = problem.divergence(factors)
+    scaling = None if noise is None else poisson_scaling(table)
+    if init is None:
+        begin: Start | Unmixing = "nfindr" if simplex and n_components > 1 else "nndsvda"
+    else:
+        begin = init
+    start = start_of(table, samples, n_components, begin, simplex, scaling, key)
+    problem = _problem(samples, loss, simplex, scaling, start)
+    factors, n_iter, divergence = take_turns(table, problem, start, max_iter, tol)
     maps, components = _in_order(factors, simplex)
     parameters = {
         "n_components": n_components,
         "loss": loss,
         "init": init,
         "simplex": simplex,
+        "noise": noise,
         "max_iter": max_iter,
         "tol": tol,
         "rng": key,
@@ -134,110 +146,22 @@ def nmf(
         simplex=simplex,
         divergence=divergence,
         n_iter=n_iter,
+        scale=None if scaling is None else scaling.unpacked(samples),
     )
 
 
-class _Factors(NamedTuple):
-    maps: Array
-    """(*map_shape, k), NaN at samples that were left out."""
-    components: Array
-    """(k, n_features), packed, float64."""
-
-
-def _mean_of_nonnegative(samples: Samples) -> float:
-    """Mean of all values as decompositions see them; values below zero are refused."""
-    xp = samples.xp
-
-    def update(tile: Tile, _: None) -> tuple[float, float]:
-        total = xp.sum(xp.astype(xp.sum(tile.rows, axis=1), xp.float64))
-        return float(total), float(xp.min(tile.rows))
-
-    (total, lowest), _ = fold(
-        samples, update, lambda a, b: (a[0] + b[0], min(a[1], b[1])), label="NMF"
-    )
-    if lowest < 0:
-        raise DataError(
-            f"the samples hold values down to {lowest:g}; expected none below zero: "
-            "take output='amplitude', normalize('minmax') or transform('clip', low=0)"
-        )
-    if total == 0:
-        raise DataError("all values of the samples are zero; expected some signal")
-    return float(total / (samples.layout.n_samples * samples.layout.n_features))
-
-
-class _Problem(NamedTuple):
-    """The two factors' turns over a table."""
-
-    samples: Samples
-    loss: Loss
-    simplex: bool
-
-    def solve(self, start: _Factors, max_iter: int, tol: float) -> tuple[_Factors, int]:
-        """Take turns until the optimality conditions are missed by little."""
-        maps, h = start
-        update = partial(_updated, loss=self.loss, simplex=self.simplex)
-        first, n = 0.0, 0
-        for n in range(1, max_iter + 1):
-            sums, maps = fold(
-                self.samples, update, ops.merge_factor_sums, state=(h,), out=maps, label="NMF"
-            )
-            h, missed = self.step(h, sums)
-            missed += float(sums.violation)
-            first = missed if n == 1 else first
-            # Frobenius: squares of the gradient, and the tolerance is of the gradient
-            if missed <= first * (tol**2 if self.loss == "frobenius" else tol):
-                break
-        return _Factors(maps, h), n
-
-    def step(self, h: Array, sums: ops.FactorSums) -> tuple[Array, float]:
-        """Bring the components up to date; also return what they missed before."""
-        xp = namespace_of(h)
-        if self.loss == "frobenius":
-            gradient = xp.matmul(sums.gram, h) - sums.product
-            missed = ops.projected_gradient(h, gradient)
-            return ops.hals(h, sums.gram, sums.product), float(missed)
-        # push and pull are weighted alike, and the weights cancel in the step
-        pull, push = sums.product, sums.gram[:, None]
-        missed = xp.sum(xp.abs(h * (push - pull)) * _counts(self.samples.layout, h))
-        return h * pull / xp.where(push > 0, push, xp.ones_like(push)), float(missed)
-
-    def divergence(self, factors: _Factors) -> float:
-        """Value of the loss: squared error, or weighted divergence, over the full descriptor."""
-        value, _ = fold(
-            self.samples,
-            partial(_divergence, loss=self.loss),
-            lambda a, b: a + b,
-            state=(factors.components,),
-            out=factors.maps,
-            label="NMF",
-        )
-        return float(value)
-
-
-def _updated(
-    tile: Tile, maps: Array, h: Array, *, loss: Loss, simplex: bool
-) -> tuple[ops.FactorSums, Array]:
-    """Bring a tile's maps up to date."""
+def _problem(
+    samples: Samples, loss: Loss, simplex: bool, scaling: PoissonScaling | None, start: Factors
+) -> SquaredError | Divergence:
     if loss == "frobenius":
-        return ops.frobenius_pass(tile.rows, maps, h, simplex)
-    return ops.kullback_leibler_pass(tile.rows, maps, h, _counts(tile.layout, h), simplex)
+        return SquaredError(simplex, scaling)
+    weights = samples.layout.weights(start.components)
+    if weights is None:
+        weights = namespace_of(start.components).ones_like(start.components[0, :])
+    return Divergence(simplex, weights)
 
 
-def _divergence(tile: Tile, maps: Array, h: Array, *, loss: Loss) -> tuple[Array, Array]:
-    xp = namespace_of(h)
-    if loss == "kullback-leibler":
-        return ops.kullback_leibler(tile.rows, maps, h, _counts(tile.layout, h)), maps
-    rest = tile.rows - xp.matmul(maps, xp.astype(h, maps.dtype))
-    return xp.sum(xp.astype(xp.sum(rest * rest, axis=1), xp.float64)), maps
-
-
-def _counts(layout: Layout, like: Array) -> Array:
-    """Return what each feature's divergence counts."""
-    weights = layout.weights(like)
-    return namespace_of(like).ones_like(like[0, :]) if weights is None else weights
-
-
-def _in_order(factors: _Factors, simplex: bool) -> tuple[Array, Array]:
+def _in_order(factors: Factors, simplex: bool) -> tuple[Array, Array]:
     """Order by the signal that components carry, and give the components norm one."""
     maps, h = factors
     xp = namespace_of(maps)
@@ -253,108 +177,3 @@ def _in_order(factors: _Factors, simplex: bool) -> tuple[Array, Array]:
         scale = xp.where(norm > 0, norm, xp.ones_like(norm))
         maps, h = maps * xp.astype(scale, maps.dtype), h / scale[:, None]
     return maps, xp.astype(h, maps.dtype)
-
-
-def _start(
-    table: Samples,
-    samples: Samples,
-    n_components: int,
-    init: Start | Unmixing | None,
-    simplex: bool,
-    key: int,
-) -> _Factors:
-    mean = _mean_of_nonnegative(table)
-    if init is None:
-        init = "nfindr" if simplex else "nndsvda"
-    if isinstance(init, Unmixing):
-        start = _given(init, samples, n_components)
-    elif init == "nndsvda":
-        start = _nndsvda(table, n_components, mean, key)
-    elif init == "random":
-        start = _random(table, n_components, mean, key)
-    elif init == "nfindr":
-        found = nfindr(table, n_components, raw=True, rng=key)
-        start = _Factors(*(_lifted(a) for a in _given(found, samples, n_components)))
-    else:
-        raise ParameterError(
-            f"init is {init!r}; expected one of {', '.join(get_args(Start))}, or a model of these "
-            "samples"
-        )
-    return _on_simplex(start) if simplex else start
-
-
-def _lifted(values: Array) -> Array:
-    """Lift what is near zero to a hundredth of the largest: products cannot leave zero."""
-    xp = namespace_of(values)
-    largest = float(xp.max(xp.where(xp.isnan(values), xp.zeros_like(values), values)))
-    return xp.clip(values, LIFT * largest, None)
-
-
-def _given(model: Unmixing, samples: Samples, n_components: int) -> _Factors:
-    """Start where another model of these samples ended."""
-    if len(model) != n_components:
-        raise ParameterError(
-            f"init has {len(model)} components; expected n_components={n_components}"
-        )
-    if model.layout.map_shape != samples.layout.map_shape:
-        raise ShapeError(
-            f"init is of a map {model.layout.map_shape}; expected a model of these samples of "
-            f"{samples.layout.map_shape}"
-        )
-    xp = namespace_of(model.maps)
-    packed = packed_endmembers(model, samples, "the components of init")
-    maps = xp.moveaxis(model.maps, 0, -1)
-    return _Factors(
-        xp.clip(xp.asarray(maps, copy=True), 0, None),
-        xp.clip(xp.astype(packed, xp.float64), 0, None),
-    )
-
-
-def _nndsvda(samples: Samples, n_components: int, mean: float, key: int) -> _Factors:
-    """Take the half of each pair of singular vectors that carries more, and the mean for zeros."""
-    model = pca(samples, n_components, center=False, rng=key)
-    xp = samples.xp
-    u = xp.moveaxis(model.maps, 0, -1)
-    v = xp.astype(model.packed(model.components), xp.float64)
-    filled = xp.where(xp.isnan(u), xp.zeros_like(u), u)
-    columns, rows = [], []
-    for j in range(n_components):
-        halves = [
-            (xp.clip(sign * filled[..., j], 0, None), xp.clip(sign * v[j, :], 0, None))
-            for sign in (1, -1)
-        ]
-        carried = [float(_norm(a)) * float(_norm(b)) for a, b in halves]
-        (a, b), size = halves[int(carried[1] > carried[0])], max(carried) ** 0.5
-        columns.append(a * (size / max(float(_norm(a)), TINY)))
-        rows.append(b * (size / max(float(_norm(b)), TINY)))
-    maps, h = xp.stack(columns, axis=-1), xp.stack(rows)
-    maps = xp.where(maps > 0, maps, xp.full_like(maps, mean))
-    return _Factors(xp.where(xp.isnan(u), u, maps), xp.where(h > 0, h, xp.full_like(h, mean)))
-
-
-def _norm(values: Array) -> Array:
-    xp = namespace_of(values)
-    return xp.sqrt(xp.sum(values * values, dtype=xp.float64))
-
-
-def _random(samples: Samples, n_components: int, mean: float, key: int) -> _Factors:
-    """Draw both factors, of the size that explains the mean."""
-    xp, f = samples.xp, samples.layout.n_features
-    size = (mean / n_components) ** 0.5
-    h = from_host(2 * size * generator(key, 0).random((n_components, f)), samples.source.like)
-    maps = np.full((*samples.layout.map_shape, n_components), np.nan)
-    numbers = all_numbers(samples)
-    drawn = 2 * size * uniform_per_sample(key, 1, numbers, n_components)
-    maps.reshape(-1, n_components)[numbers] = drawn
-    return _Factors(from_host(maps, samples.source.like, samples.dtype), xp.astype(h, xp.float64))
-
-
-def _on_simplex(start: _Factors) -> _Factors:
-    """Turn amounts into fractions; the components take the mean of what these lose."""
-    maps, h = start
-    xp = namespace_of(maps)
-    total = xp.sum(maps, axis=-1, keepdims=True)
-    seen = xp.where(xp.isnan(total), xp.zeros_like(total), total)
-    n = float(xp.sum(xp.astype(~xp.isnan(total), xp.float64)))
-    share = maps / xp.where(seen > 0, seen, xp.ones_like(seen))
-    return _Factors(share, h * (float(xp.sum(seen, dtype=xp.float64)) / n))

@@ -18,7 +18,7 @@ from .._samples import Samples
 from .._tiles import Tile
 from .._typing import RNG, Array
 from ..ops.svd import MAX_BLOCKS
-from ._common import kept_if_it_fits, rows_are_at_hand, whole_number
+from ._common import kept_if_it_fits, require_noise, rows_are_at_hand, whole_number
 from ._passes import Passes, start_of
 from ._poisson import PoissonScaling, poisson_scaling
 
@@ -111,7 +111,8 @@ def pca(
     n_components = whole_number(
         n_components, 1, most, "n_components", f"{n} samples with {f} features"
     )
-    _require_known(noise, solver, loss)
+    require_noise(noise)
+    _require_known(solver, loss)
     exact = solver == "covariance" or (solver == "auto" and f <= MOST_FEATURES_FOR_COVARIANCE)
     table = kept_if_it_fits(samples, 2 if exact else MAX_BLOCKS + 1)
     view = _view(table, noise, center)
@@ -149,9 +150,7 @@ class _Found(NamedTuple):
     rows: Array
 
 
-def _require_known(noise: Any, solver: Any, loss: Any) -> None:
-    if noise not in (None, "poisson"):
-        raise ParameterError(f"noise is {noise!r}; expected None or 'poisson'")
+def _require_known(solver: Any, loss: Any) -> None:
     if solver not in ("auto", "covariance", "randomized"):
         raise ParameterError(f"solver is {solver!r}; expected 'auto', 'covariance' or 'randomized'")
     if not isinstance(loss, Real) or not 0 <= float(loss) < 1:
@@ -238,11 +237,8 @@ def _model(
     xp, layout, dtype = samples.xp, samples.layout, samples.dtype
     components, mean, scale = found.vectors, found.subspace.mean, None
     if view.scaling is not None:
-        scale, mean = view.scaling.scale, view.scaling.mean
-        components = xp.where(
-            scale > 0, components / xp.where(scale > 0, scale, 1.0), xp.zeros_like(components)
-        )
-        scale = layout.unpack(xp.astype(scale[None, :], dtype), weighted=False)[0, ...]
+        mean = view.scaling.mean
+        components, scale = view.scaling.undone(components), view.scaling.unpacked(samples)
     components, mean = xp.astype(components, dtype), xp.astype(mean[None, :], dtype)
     values = xp.clip(found.subspace.values, 0, None)
     total = max(found.total, float(xp.sum(values)), sys.float_info.min)

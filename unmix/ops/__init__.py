@@ -86,6 +86,7 @@ from .nmf import (
     kullback_leibler_pass,
     merge_factor_sums,
     projected_gradient,
+    squared_error,
 )
 from .ppca import (
     Subspaces,
@@ -270,6 +271,7 @@ __all__ = [
     "slice_share",
     "sliding_windows",
     "split_r_hat",
+    "squared_error",
     "squared_norms",
     "step_limits",
     "subspaces",

@@ -88,7 +88,12 @@ def projected_gradient(values: Array, gradient: Array) -> Array:
 
 
 def frobenius_pass(
-    rows: Array, maps: Array, components: Array, simplex: bool
+    rows: Array,
+    maps: Array,
+    components: Array,
+    simplex: bool,
+    scale: Array | None = None,
+    weights: Array | None = None,
 ) -> tuple[FactorSums, Array]:
     """Bring the maps of some rows up to date under the squared error.
 
@@ -102,6 +107,9 @@ def frobenius_pass(
         Shape (k, f), float64.
     simplex : bool
         Maps sum to one; they are then exact (FCLS), and are no part of the violation.
+    scale, weights : array, optional
+        Shapes (f,) and (n, 1): the error of a feature is multiplied by ``scale``, and the squared
+        error of a row by its weight. Weights change the sums and no map.
 
     Returns
     -------
@@ -111,19 +119,44 @@ def frobenius_pass(
         Shape (n, k).
     """
     xp = namespace_of(rows)
-    h = xp.astype(components, rows.dtype)
+    forms = components if scale is None else components * scale
+    h = xp.astype(forms, rows.dtype)
     if simplex:
-        new = xp.astype(fcls(rows, h), rows.dtype).T
+        scaled = rows if scale is None else rows * xp.astype(scale, rows.dtype)
+        new = xp.astype(fcls(scaled, h), rows.dtype).T
         violation = xp.zeros_like(components[0, 0])
     else:
-        gram = xp.astype(xp.matmul(components, components.T), rows.dtype)
-        target = xp.matmul(h, rows.T)
+        gram = xp.astype(xp.matmul(forms, forms.T), rows.dtype)
+        # rows are read as they are: it is the components that are scaled once more
+        target = xp.matmul(h if scale is None else xp.astype(forms * scale, rows.dtype), rows.T)
         old = maps.T
-        violation = projected_gradient(old, xp.matmul(gram, old) - target)
+        gradient = xp.matmul(gram, old) - target
+        if weights is not None:
+            gradient = gradient * xp.sqrt(weights.T)
+        violation = projected_gradient(old, gradient)
         new = hals(old, gram, target)
-    gram = xp.astype(xp.matmul(new, new.T), xp.float64)
-    product = xp.astype(xp.matmul(new, rows), xp.float64)
+    counted = new if weights is None else new * weights.T
+    gram = xp.astype(xp.matmul(counted, new.T), xp.float64)
+    product = xp.astype(xp.matmul(counted, rows), xp.float64)
     return FactorSums(gram, product, violation), new.T
+
+
+def squared_error(
+    rows: Array,
+    maps: Array,
+    components: Array,
+    scale: Array | None = None,
+    weights: Array | None = None,
+) -> Array:
+    """Squared error of rows explained by maps x components, as in `frobenius_pass`: float64."""
+    xp = namespace_of(rows)
+    rest = rows - xp.matmul(maps, xp.astype(components, maps.dtype))
+    if scale is not None:
+        rest = rest * xp.astype(scale, rest.dtype)
+    squares = xp.vecdot(rest, rest)
+    if weights is not None:
+        squares = squares * weights[:, 0]
+    return xp.sum(squares, dtype=xp.float64)
 
 
 def kullback_leibler_pass(
