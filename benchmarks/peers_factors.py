@@ -123,7 +123,7 @@ WORKLOADS = (
         (
             Contender("unmix", _unmix_nmf, lambda m: (np.asarray(m.maps.T), m.components)),
             Contender(NMF, _sklearn_nmf("cd")),
-            Contender("scikit-learn, multiplicative updates", _sklearn_nmf("mu"), most_runs=2),
+            Contender("scikit-learn, multiplicative updates", _sklearn_nmf("mu")),
         ),
         (
             faster("unmix", NMF, 1.2),
