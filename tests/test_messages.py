@@ -693,6 +693,77 @@ CASES = {
         um.ShapeError,
         ("an image of (20, 26) with no descriptor", "cut windows first"),
     ),
+    # images and patterns made ready
+    "an unknown background": (
+        lambda: um.flatten(IMAGE, "median"),
+        um.ParameterError,
+        ("method is 'median'", "expected 'plane', 'gaussian' or 'dog'"),
+    ),
+    "a band pass that divides": (
+        lambda: um.flatten(IMAGE, "dog", sigma=(1, 2), how="divide"),
+        um.ParameterError,
+        ("how is 'divide'", "expected 'subtract' or 'divide', and of 'dog' only 'subtract'"),
+    ),
+    "a Gaussian of no width": (
+        lambda: um.flatten(IMAGE, "gaussian"),
+        um.ParameterError,
+        ("sigma is None", "expected none for 'plane', one for 'gaussian', and a smaller"),
+    ),
+    "a band pass with its widths the wrong way round": (
+        lambda: um.flatten(IMAGE, "dog", sigma=(5, 2)),
+        um.ParameterError,
+        ("sigma is (5, 2)", "expected a smaller and a larger one"),
+    ),
+    "a width that is no length": (
+        lambda: um.flatten(IMAGE, "gaussian", sigma="wide"),
+        um.ParameterError,
+        ("sigma is 'wide'", "expected a number of pixels", "'3 nm'", "above zero"),
+    ),
+    "a width for more axes than two": (
+        lambda: um.flatten(IMAGE, "dog", sigma=((1, 1, 1), 2)),
+        um.ParameterError,
+        ("sigma is (1, 1, 1)", "expected one length or two, (y, x)"),
+    ),
+    "a width in a unit that the image has not": (
+        lambda: um.flatten(IMAGE, "gaussian", sigma="3 nm"),
+        um.ParameterError,
+        ("sigma is given in nm", "y axis is in px", "give pixels, or the image its pitch"),
+    ),
+    "a background below zero to divide by": (
+        lambda: um.flatten(IMAGE - 5, "gaussian", sigma=2, how="divide"),
+        um.DataError,
+        ("the background falls to -", "expected none below zero", "how='subtract'"),
+    ),
+    "an infinite pixel": (
+        lambda: um.despike(np.full((4, 4), np.inf)),
+        um.DataError,
+        ("the image holds infinite values", "NaN where pixels are missing"),
+    ),
+    "a threshold of nothing": (
+        lambda: um.despike(IMAGE, threshold=0),
+        um.ParameterError,
+        ("threshold is 0", "expected a number above zero"),
+    ),
+    "an even neighbourhood": (
+        lambda: um.despike(IMAGE, size=4),
+        um.ParameterError,
+        ("size is 4", "expected an odd number of pixels from 3"),
+    ),
+    "a slope of an array": (
+        lambda: um.detrend(IMAGE),
+        um.BackendError,
+        ("expected windows, but got ndarray", "unmix.sliding_windows(image, window, step)"),
+    ),
+    "a slope of spectra": (
+        lambda: um.detrend(SPECTRA),
+        um.ShapeError,
+        ("expected windows, from unmix.sliding_windows", "k_y 6 x k_x 8"),
+    ),
+    "a slope of windows with holes": (
+        lambda: um.detrend(WINDOWS.features(np.arange(48).reshape(6, 8) > 3)),
+        um.ShapeError,
+        ("pixels of the windows are left out", "whole ones"),
+    ),
     # scans and detectors
     "a bin of an axis that is not there": (
         lambda: SCAN.bin(k_y=2),

@@ -39,6 +39,7 @@ from ._samples import Samples
 from ._tiles import Tile
 from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
+from .prepare import despike, detrend, flatten
 from .sampling import overlap_add, sliding_windows
 
 if TYPE_CHECKING:
@@ -104,8 +105,11 @@ __all__ = [
     "atgp",
     "bayesian_unmixing",
     "config",
+    "despike",
     "detector_mask",
+    "detrend",
     "explain",
+    "flatten",
     "fold",
     "ica",
     "io",

@@ -147,8 +147,11 @@ def _samples(
     )
 
 
-def as_image(image: Samples | Array) -> Samples:
-    """Take an image (..., y, x): `Samples` without descriptor, or a bare array."""
+def as_image(image: Samples | Array, *, finite: bool = True) -> Samples:
+    """Take an image (..., y, x): `Samples` without descriptor, or a bare array.
+
+    With ``finite=False`` NaN is let in.
+    """
     if isinstance(image, Samples):
         if image.layout.descriptor_axes:
             names = ", ".join(a.name for a in image.layout.descriptor_axes)
@@ -172,7 +175,8 @@ def as_image(image: Samples | Array) -> Samples:
     if ndim < 2:
         raise ShapeError(f"the image has shape {tuple(image.shape)}; expected (..., y, x)")
     leading = [f"axis_{i}" for i in range(ndim - 3)]
-    return samples(image, ndim, map_names=[*leading, *MAP_NAMES[min(ndim, 3)]])
+    map_names = [*leading, *MAP_NAMES[min(ndim, 3)]]
+    return _samples(image, ndim, map_names, None, finite=finite)
 
 
 def as_table(table: Samples | Array, least: int = 2, *, finite: bool = True) -> Samples:

@@ -59,6 +59,7 @@ from .nmf import (
     merge_factor_sums,
     projected_gradient,
 )
+from .planes import detrended, plane_moments, plane_of
 from .reassign import Reassignment, drifts, reassign
 from .scaling import (
     KINDS,
@@ -81,6 +82,7 @@ from .simplex import (
     nfindr,
     random_starts,
 )
+from .smoothing import gaussian_reach, neighbour_medians, smoothed
 from .spectra import COSINE_SUMS, Output, modulus, taper_weights, window_fft, window_project
 from .svd import (
     LOSS,
@@ -128,6 +130,7 @@ __all__ = [
     "corners",
     "covariance",
     "decorrelated",
+    "detrended",
     "draw_abundances",
     "draw_share",
     "draw_variance",
@@ -141,6 +144,7 @@ __all__ = [
     "fcls",
     "fix_signs",
     "frobenius_pass",
+    "gaussian_reach",
     "grow_simplex",
     "hals",
     "highest_forms",
@@ -168,11 +172,14 @@ __all__ = [
     "moved_centers",
     "nearest",
     "negentropy",
+    "neighbour_medians",
     "nfindr",
     "nnls",
     "orthonormal",
     "overlap_add",
     "pair",
+    "plane_moments",
+    "plane_of",
     "points_of",
     "pooled",
     "products",
@@ -191,6 +198,7 @@ __all__ = [
     "sketch",
     "slice_normal",
     "sliding_windows",
+    "smoothed",
     "split_r_hat",
     "squared_norms",
     "step_limits",
