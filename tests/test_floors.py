@@ -30,6 +30,7 @@ FLOORS: list[set[str]] = [
         "_stored",
         "_filters",
         "_fold",
+        "_lattice",
         "_lengths",
         "_samples",
         "_normalize",

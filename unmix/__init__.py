@@ -40,7 +40,7 @@ from ._tiles import Tile
 from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
 from .prepare import despike, detrend, flatten
-from .sampling import overlap_add, sliding_windows
+from .sampling import overlap_add, sliding_windows, suggest_window
 
 if TYPE_CHECKING:
     from . import io, plot, synthetic
@@ -129,6 +129,7 @@ __all__ = [
     "save",
     "scan_fft",
     "sliding_windows",
+    "suggest_window",
     "synthetic",
     "vca",
     "virtual_image",

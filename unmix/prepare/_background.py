@@ -13,6 +13,7 @@ from .._arrays import from_host, namespace_of, to_host
 from .._errors import DataError, ParameterError
 from .._filters import Block, filtered, of_frames
 from .._fold import fold
+from .._lattice import lattice_period
 from .._lengths import in_pixels
 from .._samples import Samples
 from .._tiles import Tile, as_block
@@ -39,9 +40,9 @@ def flatten(
         or, beside that, what is finer than a smaller Gaussian (difference of Gaussians, a band
         pass).
     sigma : float or str, or (float or str, float or str) for "dog"
-        Standard deviation of the Gaussian, in pixels or with a unit, such as ``"2 nm"``; of
-        ``"dog"`` the smaller and the larger one. Of the lattice nothing is lost where it is a
-        period or more.
+        Standard deviation of the Gaussian, in pixels or with a unit, such as ``"2 nm"`` or
+        ``"1 period"`` of the image's lattice; of ``"dog"`` the smaller and the larger one. Of the
+        lattice nothing is lost where it is a period or more.
     how : {"subtract", "divide"}
         Take the background off, for what is added to the image (contamination, an amorphous layer);
         or divide by it, for what multiplies it (illumination, gain).
@@ -100,7 +101,7 @@ def flatten(
 def _flattened(image: Samples, *, method: Method, sigma: Any, how: How) -> Samples:
     y, x = image.layout.map_axes[-2:]
     lengths = [] if sigma is None else list(sigma) if method == "dog" else [sigma]
-    sigmas = [in_pixels(s, (y, x), "sigma") for s in lengths]
+    sigmas = [in_pixels(s, (y, x), "sigma", partial(lattice_period, image)) for s in lengths]
     if method == "dog" and not all(a < b for a, b in zip(*sigmas, strict=True)):
         raise ParameterError(f"sigma is {sigma!r}; expected a smaller and a larger one for 'dog'")
     reach = sigmas[-1] if sigmas else (0.0, 0.0)
