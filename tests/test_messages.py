@@ -764,6 +764,76 @@ CASES = {
         um.ShapeError,
         ("pixels of the windows are left out", "whole ones"),
     ),
+    "windows of an image without a lattice": (
+        lambda: um.sliding_windows(RNG.random((60, 70))),
+        um.ParameterError,
+        ("no lattice of 2 to 10 pixels stands out", "give the window in pixels or in the image"),
+    ),
+    "a window in no unit at all": (
+        lambda: um.sliding_windows(IMAGE, "wide"),
+        um.ParameterError,
+        ("window is 'wide'", "expected a number of pixels", "'3 nm' or '6 periods'", "above zero"),
+    ),
+    "a beam found in an unknown way": (
+        lambda: um.find_beam(SCAN, "circles"),
+        um.ParameterError,
+        ("method is 'circles' and smooth is None", "expected 'center_of_mass' or 'correlation'"),
+    ),
+    "a disc without a radius": (
+        lambda: um.find_beam(SCAN, "correlation"),
+        um.ParameterError,
+        ("radius is None", "expected that of the beam's disc, in the detector's unit"),
+    ),
+    "a beam in a mask of another detector": (
+        lambda: um.find_beam(SCAN, mask=np.ones((7, 6), bool)),
+        um.ShapeError,
+        ("the mask has shape (7, 6) and dtype bool", "detector's shape (6, 7)"),
+    ),
+    "a beam in spectra": (
+        lambda: um.find_beam(SPECTRA),
+        um.ShapeError,
+        ("entries of the descriptor are left out, or share features", "move patterns before that"),
+    ),
+    "an unknown interpolation": (
+        lambda: um.center_beam(SCAN, interpolation="cubic"),
+        um.ParameterError,
+        ("interpolation is 'cubic'", "expected 'bilinear' or 'fourier'"),
+    ),
+    "positions and how to find them": (
+        lambda: um.center_beam(SCAN, um.find_beam(SCAN), smooth="plane"),
+        um.ParameterError,
+        ("positions came with smooth", "expected either positions", "or how to find them"),
+    ),
+    "positions of another map": (
+        lambda: um.center_beam(SCAN, um.find_beam(SCAN[:3])),
+        um.ShapeError,
+        ("positions are <Samples scan_y 3", "expected those of a map (4, 5) in px"),
+    ),
+    "no beam anywhere": (
+        lambda: um.center_beam(um.samples(np.zeros((2, 3, 4, 5)), 2)),
+        um.DataError,
+        ("no pattern holds a beam", "expected counts above zero in the mask"),
+    ),
+    "a distortion that is no matrix": (
+        lambda: um.affine(SCAN, [1, 2]),
+        um.ParameterError,
+        ("matrix is [1, 2]", "expected finite numbers of shape (2, 2)"),
+    ),
+    "a distortion by text": (
+        lambda: um.affine(SCAN, np.eye(2), center="ab"),
+        um.ParameterError,
+        ("center is 'ab'", "expected finite numbers of shape (2,)"),
+    ),
+    "a distortion to a line": (
+        lambda: um.affine(SCAN, [[1, 1], [1, 1]]),
+        um.ParameterError,
+        ("matrix is [[1.0, 1.0], [1.0, 1.0]]", "expected one that has an inverse"),
+    ),
+    "an ellipse without width": (
+        lambda: um.ellipse(0, 30),
+        um.ParameterError,
+        ("ratio is 0 and angle is 30", "expected a ratio above zero and degrees"),
+    ),
     # scans and detectors
     "a bin of an axis that is not there": (
         lambda: SCAN.bin(k_y=2),

@@ -39,7 +39,7 @@ from ._samples import Samples
 from ._tiles import Tile
 from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
-from .prepare import despike, detrend, flatten
+from .prepare import affine, center_beam, despike, detrend, ellipse, find_beam, flatten
 from .sampling import overlap_add, sliding_windows, suggest_window
 
 if TYPE_CHECKING:
@@ -102,13 +102,17 @@ __all__ = [
     "UnmixError",
     "Unmixing",
     "abundances",
+    "affine",
     "atgp",
     "bayesian_unmixing",
+    "center_beam",
     "config",
     "despike",
     "detector_mask",
     "detrend",
+    "ellipse",
     "explain",
+    "find_beam",
     "flatten",
     "fold",
     "ica",

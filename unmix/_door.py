@@ -293,3 +293,23 @@ def _positive(values: list[Any], given: Any) -> list[float]:
     if not all(isinstance(v, Real) and 0 < float(v) < np.inf for v in values):
         raise ParameterError(f"pitch is {given!r}; expected positive numbers")
     return [float(v) for v in values]
+
+
+def require_samples(samples: Any) -> Samples:
+    """Return samples, or raise."""
+    if not isinstance(samples, Samples):
+        raise BackendError(
+            f"expected Samples, but got {type(samples).__name__}; make them of an array with "
+            "unmix.samples(array, map_axes)"
+        )
+    return samples
+
+
+def require_detector(samples: Any) -> tuple[Axis, Axis]:
+    """Return the two descriptor axes of samples, which have one unit, or raise."""
+    axes = require_samples(samples).layout.descriptor_axes
+    if len(axes) != 2 or axes[0].units != axes[1].units:
+        raise ShapeError(
+            f"expected samples with two descriptor axes of one unit, but got {samples!r}"
+        )
+    return axes[0], axes[1]

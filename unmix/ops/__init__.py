@@ -1,6 +1,7 @@
 """The algorithms on bare arrays: Array API in, Array API out."""
 
 from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
+from .beams import Interpolation, center_of_mass, disc_positions, moved, stretched
 from .convergence import effective_sample_size, quantiles, split_r_hat
 from .covariance import Moments, covariance, eigenpairs, merge_covariance
 from .extraction import (
@@ -109,6 +110,7 @@ __all__ = [
     "ContrastSums",
     "FactorSums",
     "Found",
+    "Interpolation",
     "Mixing",
     "Moments",
     "Output",
@@ -124,6 +126,7 @@ __all__ = [
     "active_set",
     "assign",
     "block_krylov",
+    "center_of_mass",
     "column_statistics",
     "contrast_pass",
     "contrast_sums",
@@ -131,6 +134,7 @@ __all__ = [
     "covariance",
     "decorrelated",
     "detrended",
+    "disc_positions",
     "draw_abundances",
     "draw_share",
     "draw_variance",
@@ -169,6 +173,7 @@ __all__ = [
     "mixing",
     "modulus",
     "move_share",
+    "moved",
     "moved_centers",
     "nearest",
     "negentropy",
@@ -202,6 +207,7 @@ __all__ = [
     "split_r_hat",
     "squared_norms",
     "step_limits",
+    "stretched",
     "taper_weights",
     "transform",
     "ucls",
