@@ -850,6 +850,147 @@ CASES = {
         um.ShapeError,
         ("an image of (20, 26) with no descriptor", "cut windows first"),
     ),
+    # images and patterns made ready
+    "an unknown background": (
+        lambda: um.flatten(IMAGE, "median"),
+        um.ParameterError,
+        ("method is 'median'", "expected 'plane', 'gaussian' or 'dog'"),
+    ),
+    "a band pass that divides": (
+        lambda: um.flatten(IMAGE, "dog", sigma=(1, 2), how="divide"),
+        um.ParameterError,
+        ("how is 'divide'", "expected 'subtract' or 'divide', and of 'dog' only 'subtract'"),
+    ),
+    "a Gaussian of no width": (
+        lambda: um.flatten(IMAGE, "gaussian"),
+        um.ParameterError,
+        ("sigma is None", "expected none for 'plane', one for 'gaussian', and a smaller"),
+    ),
+    "a band pass with its widths the wrong way round": (
+        lambda: um.flatten(IMAGE, "dog", sigma=(5, 2)),
+        um.ParameterError,
+        ("sigma is (5, 2)", "expected a smaller and a larger one"),
+    ),
+    "a width that is no length": (
+        lambda: um.flatten(IMAGE, "gaussian", sigma="wide"),
+        um.ParameterError,
+        ("sigma is 'wide'", "expected a number of pixels", "'3 nm'", "above zero"),
+    ),
+    "a width for more axes than two": (
+        lambda: um.flatten(IMAGE, "dog", sigma=((1, 1, 1), 2)),
+        um.ParameterError,
+        ("sigma is (1, 1, 1)", "expected one length or two, (y, x)"),
+    ),
+    "a width in a unit that the image has not": (
+        lambda: um.flatten(IMAGE, "gaussian", sigma="3 nm"),
+        um.ParameterError,
+        ("sigma is given in nm", "y axis is in px", "give pixels, or the image its pitch"),
+    ),
+    "a background below zero to divide by": (
+        lambda: um.flatten(IMAGE - 5, "gaussian", sigma=2, how="divide"),
+        um.DataError,
+        ("the background falls to -", "expected none below zero", "how='subtract'"),
+    ),
+    "an infinite pixel": (
+        lambda: um.despike(np.full((4, 4), np.inf)),
+        um.DataError,
+        ("the image holds infinite values", "NaN where pixels are missing"),
+    ),
+    "a threshold of nothing": (
+        lambda: um.despike(IMAGE, threshold=0),
+        um.ParameterError,
+        ("threshold is 0", "expected a number above zero"),
+    ),
+    "an even neighbourhood": (
+        lambda: um.despike(IMAGE, size=4),
+        um.ParameterError,
+        ("size is 4", "expected an odd number of pixels from 3"),
+    ),
+    "a slope of an array": (
+        lambda: um.detrend(IMAGE),
+        um.BackendError,
+        ("expected windows, but got ndarray", "unmix.sliding_windows(image, window, step)"),
+    ),
+    "a slope of spectra": (
+        lambda: um.detrend(SPECTRA),
+        um.ShapeError,
+        ("expected windows, from unmix.sliding_windows", "k_y 6 x k_x 8"),
+    ),
+    "a slope of windows with holes": (
+        lambda: um.detrend(WINDOWS.features(np.arange(48).reshape(6, 8) > 3)),
+        um.ShapeError,
+        ("pixels of the windows are left out", "whole ones"),
+    ),
+    "windows of an image without a lattice": (
+        lambda: um.sliding_windows(RNG.random((60, 70))),
+        um.ParameterError,
+        ("no lattice of 2 to 10 pixels stands out", "give the window in pixels or in the image"),
+    ),
+    "a window in no unit at all": (
+        lambda: um.sliding_windows(IMAGE, "wide"),
+        um.ParameterError,
+        ("window is 'wide'", "expected a number of pixels", "'3 nm' or '6 periods'", "above zero"),
+    ),
+    "a beam found in an unknown way": (
+        lambda: um.find_beam(SCAN, "circles"),
+        um.ParameterError,
+        ("method is 'circles' and smooth is None", "expected 'center_of_mass' or 'correlation'"),
+    ),
+    "a disc without a radius": (
+        lambda: um.find_beam(SCAN, "correlation"),
+        um.ParameterError,
+        ("radius is None", "expected that of the beam's disc, in the detector's unit"),
+    ),
+    "a beam in a mask of another detector": (
+        lambda: um.find_beam(SCAN, mask=np.ones((7, 6), bool)),
+        um.ShapeError,
+        ("the mask has shape (7, 6) and dtype bool", "detector's shape (6, 7)"),
+    ),
+    "a beam in spectra": (
+        lambda: um.find_beam(SPECTRA),
+        um.ShapeError,
+        ("entries of the descriptor are left out, or share features", "move patterns before that"),
+    ),
+    "an unknown interpolation": (
+        lambda: um.center_beam(SCAN, interpolation="cubic"),
+        um.ParameterError,
+        ("interpolation is 'cubic'", "expected 'bilinear' or 'fourier'"),
+    ),
+    "positions and how to find them": (
+        lambda: um.center_beam(SCAN, um.find_beam(SCAN), smooth="plane"),
+        um.ParameterError,
+        ("positions came with smooth", "expected either positions", "or how to find them"),
+    ),
+    "positions of another map": (
+        lambda: um.center_beam(SCAN, um.find_beam(SCAN[:3])),
+        um.ShapeError,
+        ("positions are <Samples scan_y 3", "expected those of a map (4, 5) in px"),
+    ),
+    "no beam anywhere": (
+        lambda: um.center_beam(um.samples(np.zeros((2, 3, 4, 5)), 2)),
+        um.DataError,
+        ("no pattern holds a beam", "expected counts above zero in the mask"),
+    ),
+    "a distortion that is no matrix": (
+        lambda: um.affine(SCAN, [1, 2]),
+        um.ParameterError,
+        ("matrix is [1, 2]", "expected finite numbers of shape (2, 2)"),
+    ),
+    "a distortion by text": (
+        lambda: um.affine(SCAN, np.eye(2), center="ab"),
+        um.ParameterError,
+        ("center is 'ab'", "expected finite numbers of shape (2,)"),
+    ),
+    "a distortion to a line": (
+        lambda: um.affine(SCAN, [[1, 1], [1, 1]]),
+        um.ParameterError,
+        ("matrix is [[1.0, 1.0], [1.0, 1.0]]", "expected one that has an inverse"),
+    ),
+    "an ellipse without width": (
+        lambda: um.ellipse(0, 30),
+        um.ParameterError,
+        ("ratio is 0 and angle is 30", "expected a ratio above zero and degrees"),
+    ),
     # scans and detectors
     "a bin of an axis that is not there": (
         lambda: SCAN.bin(k_y=2),

@@ -59,7 +59,8 @@ from .decompose import (
     vca,
 )
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
-from .sampling import overlap_add, sliding_windows
+from .prepare import affine, center_beam, despike, detrend, ellipse, find_beam, flatten
+from .sampling import overlap_add, sliding_windows, suggest_window
 
 if TYPE_CHECKING:
     from . import io, plot, synthetic
@@ -125,12 +126,19 @@ __all__ = [
     "UnmixError",
     "Unmixing",
     "abundances",
+    "affine",
     "atgp",
     "bayesian_unmixing",
+    "center_beam",
     "compare",
     "config",
+    "despike",
     "detector_mask",
+    "detrend",
+    "ellipse",
     "explain",
+    "find_beam",
+    "flatten",
     "fold",
     "gmm",
     "gmm_table",
@@ -154,6 +162,7 @@ __all__ = [
     "save",
     "scan_fft",
     "sliding_windows",
+    "suggest_window",
     "synthetic",
     "vca",
     "virtual_image",

@@ -147,8 +147,11 @@ def _samples(
     )
 
 
-def as_image(image: Samples | Array) -> Samples:
-    """Take an image (..., y, x): `Samples` without descriptor, or a bare array."""
+def as_image(image: Samples | Array, *, finite: bool = True) -> Samples:
+    """Take an image (..., y, x): `Samples` without descriptor, or a bare array.
+
+    With ``finite=False`` NaN is let in.
+    """
     if isinstance(image, Samples):
         if image.layout.descriptor_axes:
             names = ", ".join(a.name for a in image.layout.descriptor_axes)
@@ -172,7 +175,8 @@ def as_image(image: Samples | Array) -> Samples:
     if ndim < 2:
         raise ShapeError(f"the image has shape {tuple(image.shape)}; expected (..., y, x)")
     leading = [f"axis_{i}" for i in range(ndim - 3)]
-    return samples(image, ndim, map_names=[*leading, *MAP_NAMES[min(ndim, 3)]])
+    map_names = [*leading, *MAP_NAMES[min(ndim, 3)]]
+    return _samples(image, ndim, map_names, None, finite=finite)
 
 
 def as_table(table: Samples | Array, least: int = 2, *, finite: bool = True) -> Samples:
@@ -289,3 +293,23 @@ def _positive(values: list[Any], given: Any) -> list[float]:
     if not all(isinstance(v, Real) and 0 < float(v) < np.inf for v in values):
         raise ParameterError(f"pitch is {given!r}; expected positive numbers")
     return [float(v) for v in values]
+
+
+def require_samples(samples: Any) -> Samples:
+    """Return samples, or raise."""
+    if not isinstance(samples, Samples):
+        raise BackendError(
+            f"expected Samples, but got {type(samples).__name__}; make them of an array with "
+            "unmix.samples(array, map_axes)"
+        )
+    return samples
+
+
+def require_detector(samples: Any) -> tuple[Axis, Axis]:
+    """Return the two descriptor axes of samples, which have one unit, or raise."""
+    axes = require_samples(samples).layout.descriptor_axes
+    if len(axes) != 2 or axes[0].units != axes[1].units:
+        raise ShapeError(
+            f"expected samples with two descriptor axes of one unit, but got {samples!r}"
+        )
+    return axes[0], axes[1]

@@ -101,7 +101,7 @@ class Mixture(Unmixing):
         return self.bic + 2 * self.entropy
 
     def rows(self, packed: Array) -> Array:
-        return ops.assigned(packed, ops.moved(self._densities(), packed)).posteriors
+        return ops.assigned(packed, ops.brought_to(self._densities(), packed)).posteriors
 
     def _densities(self) -> Any:
         return ops.densities(
@@ -143,7 +143,7 @@ def read_mixture(samples: Samples, densities: Any) -> dict[str, Any]:
         samples,
         update,
         lambda a, b: (a[0] + b[0], a[1] + b[1]),
-        state=(ops.moved(densities, like),),
+        state=(ops.brought_to(densities, like),),
         out=out,
         width=densities.width,
         label="posteriors",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self
 
-from . import _door, decompose, describe, sampling
+from . import _door, decompose, describe, prepare, sampling
 from ._arrays import from_host, is_array
 from ._errors import ParameterError, ShapeError
 from ._record import Record, Step, decode_array
@@ -16,6 +16,12 @@ from ._results import Unmixing
 from ._samples import Samples
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "flatten": prepare.flatten,
+    "despike": prepare.despike,
+    "detrend": prepare.detrend,
+    "find_beam": prepare.find_beam,
+    "center_beam": prepare.center_beam,
+    "affine": prepare.affine,
     "sliding_windows": sampling.sliding_windows,
     "overlap_add": sampling.overlap_add,
     "window_fft": describe.window_fft,

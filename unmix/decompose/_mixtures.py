@@ -154,7 +154,7 @@ class Problem:
         def update(tile: Tile, _: None, ready: Any) -> Any:
             return ready.sums(tile.rows, None if belong is None else belong(tile.rows))
 
-        moved = ops.moved(ready, self.samples.source.like)
+        moved = ops.brought_to(ready, self.samples.source.like)
         total, _ = fold(
             self.samples,
             update,

@@ -19,6 +19,7 @@ from .._chunks import pieces
 from .._errors import FileError
 from .._typing import HostArray
 from ._opened import FileArray, Opened, choose, library, unreadable
+from ._usid import grids, is_main, read_block
 
 UNPACKED = ({"gzip"}, {"gzip", "shuffle"})
 """Filters that are undone here, by any number of threads; HDF5's own library lets in only one."""
@@ -35,6 +36,8 @@ def read_hdf5(path: Path, name: str | None) -> Opened:
         raise unreadable(path, "an HDF5 file", error) from error
     try:
         dataset = file[choose(path, name, _numeric(h5py, file, name))]
+        if is_main(dataset):
+            return _opened_grid(path, file, dataset, version)
         array = FileArray(
             path,
             "an HDF5 file",
@@ -52,6 +55,18 @@ def read_hdf5(path: Path, name: str | None) -> Opened:
     except Exception as error:  # damage inside of the file shows anywhere
         file.close()
         raise unreadable(path, "an HDF5 file", error) from error
+
+
+def _opened_grid(path: Path, file: Any, dataset: Any, version: str) -> Opened:
+    """Open a data set of positions by values as the grid that it is."""
+    positions, within = grids(file, dataset)
+    axes = positions + within
+    shape = tuple(a.size for a in axes)
+    read = partial(read_block, dataset, shape, len(positions))
+    array = FileArray(path, "a USID file", shape, dataset.dtype, read, close=file.close)
+    names = [" ".join(a.name for a in part) for part in (positions, within) if part]
+    plain = len({a.name for a in axes}) == len(axes)
+    return Opened(array, version, " | ".join(names) if plain else None, dict(enumerate(axes)))
 
 
 def _reader(dataset: Any) -> Callable[[Any], Any]:
@@ -106,17 +121,20 @@ def _unpack(dataset: Any, start: tuple[int, ...], shuffled: bool) -> HostArray:
 def _numeric(h5py: Any, file: Any, name: str | None) -> dict[str, tuple[int, ...]]:
     """Find all data sets of numbers, and the named one also where a link leads to it."""
     found: dict[str, tuple[int, ...]] = {}
+    main: dict[str, tuple[int, ...]] = {}
 
     def visit(path: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.shape and item.dtype.kind in "iufcb":
             found[path] = tuple(item.shape)
+            if is_main(item):
+                main[path] = tuple(item.shape)
 
     if name:
         visit(name, file.get(name))
         if found:
             return found
     file.visititems(lambda path, item: visit(f"/{path}", item))
-    return found
+    return main or found  # the others are tables of its dimensions
 
 
 def _scales(dataset: Any) -> dict[int, Axis]:

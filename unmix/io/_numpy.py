@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._axes import Axis
 from .._errors import FileError
 from .._stored import bounded
 from .._typing import HostArray
@@ -45,11 +47,43 @@ def read_npz(path: Path, name: str | None) -> Opened:
             numeric = {k: shape for k, (shape, dtype) in headers.items() if dtype.kind in "iufcb"}
             if name in headers and name not in numeric and headers[name][1].hasobject:
                 raise _pickled(path)
-            return Opened(read_member(archive, choose(path, name, numeric)), LIBRARY)
+            array = read_member(archive, choose(path, name, numeric))
+            plain = [k for k, (_, dtype) in headers.items() if dtype.kind in "iufU"]
+            return Opened(array, LIBRARY, scales=_scales(archive, plain, array, path))
     except FileError:
         raise
     except Exception as error:
         raise unreadable(path, "a NumPy archive", error) from error
+
+
+def _scales(
+    archive: zipfile.ZipFile, names: list[str], array: HostArray, path: Path
+) -> dict[int, Axis]:
+    """Read a pixel size that lies beside an image or a movie, and its unit.
+
+    It is called ``pixel_size`` or ``pitch``, with a unit in the name (``pixel_size_nm``) or in
+    ``units``, and is one number or two, (y, x).
+    """
+    found = [(n, m) for n in names if (m := re.fullmatch(r"(?:pixel_size|pitch)(?:_(\w+))?", n))]
+    if len(found) != 1 or array.ndim not in (2, 3):
+        return {}
+    (name, said), units = found[0], ""
+    value = np.ravel(read_member(archive, name))
+    if value.dtype.kind not in "iuf" or value.size not in (1, 2) or not np.all(value > 0):
+        raise FileError(
+            f"{path} holds the pixel size {name} = {value.tolist()!r}; expected one or two numbers "
+            "above zero: hand in the array with unmix.samples, and say there how large pixels are"
+        )
+    beside = [n for n in ("units", "unit") if n in names]
+    if said[1]:
+        units = {"um": "µm", "A": "Å"}.get(said[1], said[1])
+    elif beside:
+        units = str(np.ravel(read_member(archive, beside[0]))[0])
+    sizes = zip((-2, -1), np.broadcast_to(value, 2), strict=True)
+    return {
+        array.ndim + axis: Axis.regular("", array.shape[axis], spacing=float(size), units=units)
+        for axis, size in sizes
+    }
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> HostArray:

@@ -12,13 +12,12 @@ from .._door import samples as make_samples
 from .._errors import FileError, ParameterError, ShapeError
 from .._record import Record, fingerprint
 from .._samples import Samples
+from ._folder import FRAMES, frames_in, read_folder
 from ._hdf5 import read_hdf5
 from ._in_chunks import in_chunks
 from ._numpy import read_npy, read_npz
 from ._opened import Opened
-from ._pictures import read_picture
 from ._rosetta import read_rosetta, readers
-from ._tiff import read_tiff
 from ._zarr import is_zarr, read_zarr
 
 DEFAULT_AXES = {2: "y x", 3: "frame y x", 4: "scan_y scan_x | det_y det_x"}
@@ -27,12 +26,7 @@ DEFAULT_AXES = {2: "y x", 3: "frame y x", 4: "scan_y scan_x | det_y det_x"}
 READERS: dict[str, Callable[[Path, str | None], Opened]] = {
     ".npy": read_npy,
     ".npz": read_npz,
-    ".tif": read_tiff,
-    ".tiff": read_tiff,
-    ".png": read_picture,
-    ".jpg": read_picture,
-    ".jpeg": read_picture,
-    ".bmp": read_picture,
+    **FRAMES,
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
     ".hdf": read_hdf5,
@@ -50,7 +44,8 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None, chunks: Any =
     ----------
     path : str or path-like
         ``.npy``, ``.npz``, ``.tif``, ``.png``, ``.jpg``, ``.bmp``, ``.h5`` / ``.hdf5``, a zarr
-        folder (version 2 or 3, OME-Zarr too), and where rosettasciio is installed what it reads
+        folder (version 2 or 3, OME-Zarr too), a folder of pictures of one kind, which are frames in
+        natural order (2 before 10), and where rosettasciio is installed what it reads
         (``.dm3``, ``.dm4``, ``.emd``, ``.mib``, ``.mrc``, ``.hspy``, ``.blo``, ``.ser`` ...). Of a
         file with several data sets, name one after two colons: ``"scan.h5::/entry/data"``,
         ``"scan.zarr::entry/data"``, ``"all.npz::image"``.
@@ -67,10 +62,12 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None, chunks: Any =
     Returns
     -------
     Samples
-        With the axes' coordinates and units where the file has them. ``.npy``, ``.tif``,
-        HDF5, zarr and most of rosettasciio's formats are read block by block, along their chunks,
-        when values are asked for; pictures, ``.npz`` and small compressed ``.tif`` are read at
-        once.
+        With the axes' coordinates and units where the file has them: an ``.npz`` in
+        ``pixel_size`` or ``pitch`` beside its array, with ``units`` or as ``pixel_size_nm``; USID
+        files, of positions by values, in their tables, which also give the grid. ``.npy``,
+        ``.tif``, HDF5, zarr, folders of pictures and most of rosettasciio's formats are read block
+        by block, along their chunks, when values are asked for; pictures, ``.npz`` and small
+        compressed ``.tif`` are read at once.
 
     Raises
     ------
@@ -132,8 +129,11 @@ def _find(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
         file = Path(before)
     if not file.exists():
         raise FileError(f"there is no file {file}; check its name and the folder ({Path.cwd()})")
-    if file.is_dir() and file.suffix != ".zspy" and not is_zarr(file):
-        raise FileError(f"{file} is a folder; expected a file or a zarr store: name one in it")
+    if file.is_dir() and file.suffix != ".zspy" and not is_zarr(file) and not frames_in(file):
+        raise FileError(
+            f"{file} is a folder; expected a file, a zarr store or a folder of pictures: name one "
+            "in it"
+        )
     if file.is_file() and file.stat().st_size == 0:
         raise FileError(f"{file} is empty (0 bytes); expected data: copy or export it again")
     return file, name
@@ -149,7 +149,7 @@ def _reader(file: Path) -> Callable[[Path, str | None], Opened]:
     if suffix in READERS:
         return READERS[suffix]
     if file.is_dir() and suffix != ".zspy":
-        return read_zarr
+        return read_zarr if is_zarr(file) else read_folder
     if readers(suffix):
         return read_rosetta
     raise FileError(

@@ -89,6 +89,8 @@ class FileArray:
         """Read a block."""
         try:
             return np.asarray(self._read(key))
+        except FileError:
+            raise
         except Exception as error:  # whatever a third party's decoder raises
             raise unreadable(self.path, self.kind, error) from error
 

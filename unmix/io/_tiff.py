@@ -64,6 +64,8 @@ def _complaints() -> Iterator[list[str]]:
 
 
 def _read(tif: Any, all_series: Any, path: Path, name: str | None, version: str) -> Opened:
+    if name is None and _are_frames(all_series):
+        return _frames(tif, all_series, path, version)
     found = {str(i): tuple(s.shape) for i, s in enumerate(all_series)}
     series = all_series[int(choose(path, name, found))]
     _require_whole(tif, series, path)
@@ -76,14 +78,41 @@ def _read(tif: Any, all_series: Any, path: Path, name: str | None, version: str)
         names = "frame y x"
     elif len(axes) > 3 and axes[-2:] == "YX" and set(axes[:-2]) <= set(NAMES):
         names = " ".join([*(NAMES[a] for a in axes[:-2]), "y x"])
-    scales = {
-        axes.index(letter): Axis.regular(
-            letter, array.shape[axes.index(letter)], spacing=size, units=u
-        )
-        for letter, (size, u) in pixel_sizes(tif, series.keyframe).items()
-        if letter in axes
-    }
+    scales = _scales(tif, series, axes, array.shape)
     return Opened(array, version, names, scales)
+
+
+def _scales(tif: Any, series: Any, axes: str, shape: tuple[int, ...]) -> dict[int, Axis]:
+    """Read the distance between entries of the axes that have one."""
+    sizes = pixel_sizes(tif, series.keyframe)
+    return {
+        i: Axis.regular(letter, n, spacing=sizes[letter][0], units=sizes[letter][1])
+        for i, (letter, n) in enumerate(zip(axes, shape, strict=True))
+        if letter in sizes
+    }
+
+
+def _are_frames(all_series: Any) -> bool:
+    """Tell whether a file holds equal images that were written one after the other."""
+    kinds = {(s.axes, s.shape, s.dtype) for s in all_series}
+    return len(all_series) > 1 and len(kinds) == 1 and all_series[0].axes == "YX"
+
+
+def _frames(tif: Any, all_series: Any, path: Path, version: str) -> Opened:
+    """Return the images of a file as a stack."""
+    for series in all_series:
+        _require_whole(tif, series, path)
+    first = all_series[0]
+    tif.filehandle.set_lock(True)  # the file has one position
+
+    def read(key: tuple[slice, ...]) -> Any:
+        return np.stack([s.asarray(maxworkers=1)[key[1:]] for s in all_series[key[0]]])
+
+    shape = (len(all_series), *first.shape)
+    array = FileArray(
+        path, "a TIFF file", shape, first.dtype, read, chunks=(1, *first.shape), close=tif.close
+    )
+    return Opened(array, version, "frame y x", _scales(tif, first, "IYX", shape))
 
 
 def _require_whole(tif: Any, series: Any, path: Path) -> None:

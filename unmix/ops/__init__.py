@@ -1,6 +1,7 @@
 """The algorithms on bare arrays: Array API in, Array API out."""
 
 from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
+from .beams import Interpolation, center_of_mass, disc_positions, moved, stretched
 from .convergence import effective_sample_size, quantiles, split_r_hat
 from .covariance import Moments, covariance, eigenpairs, merge_covariance
 from .diagonal import Independent, independent, updated_independent
@@ -47,9 +48,9 @@ from .gmm import (
     Densities,
     Fitted,
     assigned,
+    brought_to,
     densities,
     expectation_maximization,
-    moved,
     updated,
 )
 from .ica import (
@@ -88,6 +89,7 @@ from .nmf import (
     projected_gradient,
     squared_error,
 )
+from .planes import detrended, plane_moments, plane_of
 from .ppca import (
     Subspaces,
     SubspaceSums,
@@ -127,6 +129,7 @@ from .simplex import (
     nfindr,
     random_starts,
 )
+from .smoothing import gaussian_reach, neighbour_medians, smoothed
 from .spectra import COSINE_SUMS, Output, modulus, taper_weights, window_fft, window_project
 from .svd import (
     LOSS,
@@ -162,6 +165,7 @@ __all__ = [
     "GaussianSums",
     "Gaussians",
     "Independent",
+    "Interpolation",
     "Mixing",
     "Moments",
     "Output",
@@ -182,6 +186,8 @@ __all__ = [
     "assigned",
     "bicross_validation",
     "block_krylov",
+    "brought_to",
+    "center_of_mass",
     "column_statistics",
     "contrast_pass",
     "contrast_sums",
@@ -190,6 +196,8 @@ __all__ = [
     "decorrelated",
     "densities",
     "description_length",
+    "detrended",
+    "disc_positions",
     "draw_abundances",
     "draw_concentration",
     "draw_variance",
@@ -207,6 +215,7 @@ __all__ = [
     "first_subspaces",
     "fix_signs",
     "frobenius_pass",
+    "gaussian_reach",
     "grow_simplex",
     "hals",
     "highest_forms",
@@ -242,6 +251,7 @@ __all__ = [
     "moved_centers",
     "nearest",
     "negentropy",
+    "neighbour_medians",
     "neighbour_pairs",
     "nfindr",
     "nnls",
@@ -250,6 +260,8 @@ __all__ = [
     "orthonormal",
     "overlap_add",
     "pair",
+    "plane_moments",
+    "plane_of",
     "points_of",
     "pooled",
     "posteriors",
@@ -270,10 +282,12 @@ __all__ = [
     "slice_normal",
     "slice_share",
     "sliding_windows",
+    "smoothed",
     "split_r_hat",
     "squared_error",
     "squared_norms",
     "step_limits",
+    "stretched",
     "subspaces",
     "take_share",
     "taper_weights",

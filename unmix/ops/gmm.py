@@ -49,7 +49,7 @@ def densities(gaussians: Gaussians) -> Densities:
     return whitened(gaussians) if gaussians.covariances.ndim == 3 else independent(gaussians)
 
 
-def moved(ready: Any, like: Array) -> Any:
+def brought_to(ready: Any, like: Array) -> Any:
     """Bring densities from the host into the namespace and onto the device of ``like``."""
     return type(ready)(*(from_host(a, like) for a in ready))
 

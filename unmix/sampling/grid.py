@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,19 +11,24 @@ from .. import ops
 from .._axes import Axis
 from .._door import as_image
 from .._errors import BackendError, ParameterError, ShapeError
+from .._lattice import lattice_period
+from .._lengths import in_pixels
+from .._record import encode
 from .._samples import Samples
 from .._sources import ArraySource
 from .._typing import Array, HostArray
 from .._windows import ImageBlocks, WindowSource
 from ..layout import Layout, WindowGrid
+from .suggest import STEPS, good_size
 
+Length = int | str | tuple[int | str, int | str]
 Edges = Literal["valid", "reflect", "periodic", "constant"]
 
 
 def sliding_windows(
     image: Samples | Array,
-    window: int | tuple[int, int] = 64,
-    step: int | tuple[int, int] = 8,
+    window: Length | None = None,
+    step: Length | None = None,
     *,
     edges: Edges = "valid",
 ) -> Samples:
@@ -32,10 +38,13 @@ def sliding_windows(
     ----------
     image : Samples or array
         Image (..., y, x), real; what comes before y and x (frames) stays part of the map.
-    window : int or (int, int)
-        Size of a window in pixels, (y, x).
-    step : int or (int, int)
-        Distance between neighbouring windows in pixels, (y, x). Windows may overlap.
+    window : int or str, or pair of them, optional
+        Size of a window, (y, x): in pixels; with a unit, such as ``"3 nm"``, or in periods of the
+        image's lattice, such as ``"6 periods"``, to the nearest pixel. Default: what
+        `suggest_window` proposes.
+    step : int or str, or pair of them, optional
+        Distance between neighbouring windows, (y, x), as for ``window``. Windows may overlap.
+        Default: an eighth of the window.
     edges : {"valid", "reflect", "periodic", "constant"}
         Windows that lie wholly inside the image; or windows centred on every step-th pixel, whose
         outside is the mirror image, the image again, or zero.
@@ -45,12 +54,15 @@ def sliding_windows(
     Samples
         Map axes (..., grid_y, grid_x), coordinates of the windows' centres in the image's units;
         descriptor axes (win_y, win_x), distances from the centre. Nothing is copied. The fraction
-        of each window inside the image is in ``layout.windows.coverage``.
+        of each window inside the image is in ``layout.windows.coverage``. The record holds window
+        and step in pixels, and beside them what was asked for and the period.
 
     Raises
     ------
     ShapeError
         If a window is larger than the image, or a size or step is not a positive whole number.
+    ParameterError
+        If a size or step has a unit that the image has not, or the image shows no lattice.
     DTypeError, DataError
         If the image is complex, boolean or holds NaN or infinity.
 
@@ -65,11 +77,11 @@ def sliding_windows(
     array([ 7.5, 15.5, 23.5])
     """
     source = as_image(image)
-    window, step = _whole_pair(window, "window"), _whole_pair(step, "step")
     *lead, y, x = source.layout.map_axes
-    ops.require_windows_fit(source.layout.map_shape, window, step)
     if source.layout.mask is not None:
         raise ShapeError("the image is masked; mask the windows instead, with where() on them")
+    window, step, facts = _geometry(source, window, step)
+    ops.require_windows_fit(source.layout.map_shape, window, step)
     grid = WindowGrid((y.size, x.size), window, step, _corners((y, x), window, step, edges), edges)
     axes = [
         Axis(name, a.values[0] + c * a.spacing, a.units)
@@ -83,9 +95,42 @@ def sliding_windows(
     return Samples(
         source=WindowSource(ImageBlocks(source.source, source.layout.map_shape, grid)),
         layout=Layout((*lead, *axes), tuple(inner), windows=grid),
-        record=source.record.then("sliding_windows", parameters),
+        record=source.record.then("sliding_windows", parameters, **facts),
         nonnegative=source.nonnegative,
     )
+
+
+def _geometry(
+    image: Samples, window: Length | None, step: Length | None
+) -> tuple[tuple[int, int], tuple[int, int], dict[str, Any]]:
+    """Return window and step in pixels, and what was asked for where that was something else."""
+    y, x = image.layout.map_axes[-2:]
+    period = cache(partial(lattice_period, image))
+
+    def size(value: Length, what: str) -> tuple[int, int]:
+        if not _has_unit(value):
+            return _whole_pair(value, what)
+        along = in_pixels(value, (y, x), what, period)
+        return max(1, round(along[0])), max(1, round(along[1]))
+
+    if window is None:
+        wide = ops.pair(good_size(period(), min(y.size, x.size)))
+    else:
+        wide = size(window, "window")
+    apart = (max(1, wide[0] // STEPS), max(1, wide[1] // STEPS))
+    if step is not None:
+        apart = size(step, "step")
+    facts: dict[str, Any] = {}
+    if window is None or _has_unit(window) or _has_unit(step):
+        facts["asked"] = {"window": encode(window), "step": encode(step)}
+    if period.cache_info().currsize:
+        facts["period"] = period()
+    return wide, apart, facts
+
+
+def _has_unit(value: Any) -> bool:
+    both = value if isinstance(value, (tuple, list)) else (value,)
+    return any(isinstance(v, str) for v in both)
 
 
 def _whole_pair(value: Any, what: str) -> tuple[int, int]:
