@@ -113,6 +113,16 @@ CASES = {
         um.ShapeError,
         ("(nan, 5)", "expected known sizes", "call its compute_chunk_sizes()"),
     ),
+    # descriptors
+    "NMF of standardised samples": (
+        lambda: um.nmf(SPECTRA.normalize("standard", over="feature"), 2),
+        um.DataError,
+        (
+            "values below zero since normalize(kind='standard', over='feature')",
+            "expected none",
+            "transform('clip', low=0)",
+        ),
+    ),
     # bayesian unmixing and extremes
     "one chain alone": (
         lambda: um.bayesian_unmixing(TABLE, 2, n_chains=1),

@@ -18,7 +18,13 @@ from .._samples import Samples
 from .._tiles import Tile
 from .._typing import RNG, Array
 from ..layout import Layout
-from ._common import kept_if_it_fits, not_negative, packed_endmembers, whole_number
+from ._common import (
+    kept_if_it_fits,
+    not_negative,
+    packed_endmembers,
+    signed_since,
+    whole_number,
+)
 from .nfindr import nfindr
 from .pca import pca
 
@@ -103,6 +109,11 @@ def nmf(
     """
     clock, key = Clock(), rng_key(rng)
     samples = as_table(samples)
+    if since := signed_since(samples):
+        raise DataError(
+            f"the samples hold values below zero since {since}; expected none: take "
+            "normalize('minmax'), 'unit_sum' or 'unit_norm', or transform('clip', low=0)"
+        )
     most = min(samples.layout.n_samples, samples.layout.n_features)
     why = f"{samples.layout.n_samples} samples with {samples.layout.n_features} features"
     n_components = whole_number(n_components, 1, most, "n_components", why)

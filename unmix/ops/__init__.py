@@ -59,6 +59,8 @@ from .nmf import (
     merge_factor_sums,
     projected_gradient,
 )
+from .quartiles import PASSES as QUARTILE_PASSES
+from .quartiles import Bracket, Quartiles, count_below, row_quartiles
 from .reassign import Reassignment, drifts, reassign
 from .scaling import (
     KINDS,
@@ -100,8 +102,10 @@ __all__ = [
     "COSINE_SUMS",
     "KINDS",
     "LOSS",
+    "QUARTILE_PASSES",
     "Assignment",
     "Bound",
+    "Bracket",
     "Constraint",
     "Contrast",
     "ContrastSums",
@@ -112,6 +116,7 @@ __all__ = [
     "Output",
     "Pairs",
     "Products",
+    "Quartiles",
     "Reassignment",
     "Rotation",
     "Seed",
@@ -126,6 +131,7 @@ __all__ = [
     "contrast_pass",
     "contrast_sums",
     "corners",
+    "count_below",
     "covariance",
     "decorrelated",
     "draw_abundances",
@@ -185,6 +191,7 @@ __all__ = [
     "randomized_svd",
     "reassign",
     "require_windows_fit",
+    "row_quartiles",
     "row_statistics",
     "scaled",
     "signal_to_noise",
