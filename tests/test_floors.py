@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
         "_sources",
         "_chunks",
         "_binning",
+        "_described",
         "_stored",
         "_fold",
         "_samples",

@@ -90,6 +90,10 @@ def large_scan_fft():
         um.scan_fft(um.samples(np.ones((16, 16, 32, 32)), 2))
 
 
+def disc_left_out():
+    return ~um.detector_mask(SCAN, outer=2)
+
+
 # What is called, which error comes, and what its text says, in this order.
 CASES = {
     # devices and dask
@@ -122,6 +126,31 @@ CASES = {
             "expected none",
             "transform('clip', low=0)",
         ),
+    ),
+    "a statistic of rings that there is not": (
+        lambda: um.radial_profile(SCAN, statistic="median"),
+        um.ParameterError,
+        ("statistic is 'median'", "expected 'mean' or 'variance'"),
+    ),
+    "circles outside of the plane": (
+        lambda: um.radial_profile(SCAN, center=(9, 3)),
+        um.ParameterError,
+        ("center is (9, 3)", "expected (y, x) inside of det_y and det_x", "in the axes' unit"),
+    ),
+    "circles about entries that are left out": (
+        lambda: um.radial_profile(SCAN.features(disc_left_out()), r_max=1),
+        um.ShapeError,
+        ("radial_profile finds no entry", "leave fewer entries out"),
+    ),
+    "no angles": (
+        lambda: um.polar_transform(SCAN, n_angles=0),
+        um.ParameterError,
+        ("n_angles is 0", "expected a whole number of at least 1"),
+    ),
+    "an order above what the angles show": (
+        lambda: um.angular_orders(SCAN, (2, 6), n_angles=12),
+        um.ParameterError,
+        ("orders is (2, 6) at 12 angles", "from 0 to 5", "take more angles"),
     ),
     # bayesian unmixing and extremes
     "one chain alone": (

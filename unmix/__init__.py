@@ -38,7 +38,15 @@ from ._results import (
 from ._samples import Samples
 from ._tiles import Tile
 from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
-from .describe import detector_mask, scan_fft, virtual_image, window_fft
+from .describe import (
+    angular_orders,
+    detector_mask,
+    polar_transform,
+    radial_profile,
+    scan_fft,
+    virtual_image,
+    window_fft,
+)
 from .sampling import overlap_add, sliding_windows
 
 if TYPE_CHECKING:
@@ -101,6 +109,7 @@ __all__ = [
     "UnmixError",
     "Unmixing",
     "abundances",
+    "angular_orders",
     "atgp",
     "bayesian_unmixing",
     "config",
@@ -118,7 +127,9 @@ __all__ = [
     "overlap_add",
     "pca",
     "plot",
+    "polar_transform",
     "ppi",
+    "radial_profile",
     "representatives",
     "routes",
     "samples",

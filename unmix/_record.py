@@ -18,7 +18,17 @@ from ._arrays import device_of, is_array, is_dask, namespace_name, namespace_of,
 from ._errors import FileError
 from ._typing import Array, HostArray
 
-DESCRIBING = ("window_fft", "scan_fft", "virtual_image", "bin", "transform", "normalize")
+DESCRIBING = (
+    "window_fft",
+    "scan_fft",
+    "virtual_image",
+    "radial_profile",
+    "polar_transform",
+    "angular_orders",
+    "bin",
+    "transform",
+    "normalize",
+)
 """Operations that give values another meaning."""
 
 CHOOSING = ("keep", "on", "where", "features")

@@ -9,12 +9,13 @@ import numpy as np
 
 from .._arrays import from_host, is_array, to_host
 from .._axes import Axis
-from .._errors import BackendError, DataError, DTypeError, ParameterError, ShapeError
+from .._errors import DataError, ParameterError, ShapeError
 from .._fold import map_rows
 from .._samples import Samples
 from .._sources import ArraySource
 from .._typing import Array, HostArray
 from ..layout import Layout
+from ._planes import plane_of, require_real_samples
 
 
 def detector_mask(
@@ -61,7 +62,7 @@ def detector_mask(
            [0, 1, 1, 1, 0],
            [0, 0, 0, 0, 0]])
     """
-    y, x = _detector(samples)
+    y, x = plane_of(samples)
     if center is None:
         center = (float(y.values[0] + y.values[-1]) / 2, float(x.values[0] + x.values[-1]) / 2)
     numbers: list[Any] = [*center, inner, *([] if outer is None else [outer])]
@@ -85,24 +86,6 @@ def detector_mask(
             "give center, inner and outer in the axes' unit"
         )
     return np.asarray(mask)
-
-
-def _detector(samples: Any) -> tuple[Axis, Axis]:
-    axes = _require_samples(samples).layout.descriptor_axes
-    if len(axes) != 2 or axes[0].units != axes[1].units:
-        raise ShapeError(
-            f"expected samples with two descriptor axes of one unit, but got {samples!r}"
-        )
-    return axes[0], axes[1]
-
-
-def _require_samples(samples: Any) -> Samples:
-    if not isinstance(samples, Samples):
-        raise BackendError(
-            f"expected Samples, but got {type(samples).__name__}; make them of an array with "
-            "unmix.samples(array, map_axes)"
-        )
-    return samples
 
 
 def virtual_image(samples: Samples, mask: Array) -> Samples:
@@ -144,9 +127,7 @@ def virtual_image(samples: Samples, mask: Array) -> Samples:
     >>> um.virtual_image(scan, um.detector_mask(scan, outer=4))
     <Samples scan_y 8 x scan_x 9 (px), float32, numpy>
     """
-    samples = _require_samples(samples)
-    if samples.is_complex:
-        raise DTypeError("these samples are complex; take output='amplitude' or 'power'")
+    samples = require_real_samples(samples)
     weights = _weights(mask, samples.layout.descriptor_shape)
     several = weights.ndim > len(samples.layout.descriptor_shape)
     stack = weights if several else weights[None]

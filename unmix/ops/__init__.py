@@ -61,6 +61,7 @@ from .nmf import (
 )
 from .quartiles import PASSES as QUARTILE_PASSES
 from .quartiles import Bracket, Quartiles, count_below, row_quartiles
+from .radial import angular_moduli, interpolated, ring_means, ring_variances
 from .reassign import Reassignment, drifts, reassign
 from .scaling import (
     KINDS,
@@ -125,6 +126,7 @@ __all__ = [
     "Statistics",
     "Subspace",
     "active_set",
+    "angular_moduli",
     "assign",
     "block_krylov",
     "column_statistics",
@@ -150,6 +152,7 @@ __all__ = [
     "grow_simplex",
     "hals",
     "highest_forms",
+    "interpolated",
     "kmeans",
     "kullback_leibler",
     "kullback_leibler_maps",
@@ -191,6 +194,8 @@ __all__ = [
     "randomized_svd",
     "reassign",
     "require_windows_fit",
+    "ring_means",
+    "ring_variances",
     "row_quartiles",
     "row_statistics",
     "scaled",
