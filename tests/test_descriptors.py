@@ -24,6 +24,14 @@ DESCRIPTORS = {
     "radial mean": lambda image: um.radial_profile(spectra(image)),
     "radial variance": lambda image: um.radial_profile(spectra(image), statistic="variance"),
     "polar": lambda image: um.polar_transform(windows(image), n_angles=24),
+    "autocorrelation": lambda image: um.correlation(windows(image), max_lag=3),
+    "cross-correlation": lambda image: um.correlation(
+        windows(image), windows(image).transform("clip", high=0.5), normalize=False
+    ),
+    "histogram": lambda image: um.intensity_histogram(windows(image), 9, limits=(0, 1)),
+    "histogram of spectra": lambda image: um.intensity_histogram(spectra(image), 7, limits=(0, 2)),
+    "moments": lambda image: um.intensity_moments(windows(image)),
+    "symmetry": lambda image: um.symmetry_scores(windows(image), search=1),
     "orders": lambda image: um.angular_orders(spectra(image), r_min=0.1),
 }
 
@@ -74,7 +82,7 @@ def test_nothing_is_read_before_it_is_asked_for(describe):
 
 
 def test_records_replay(describe):
-    samples = describe(um.samples(IMAGE, 2, pitch=0.25, units="nm"))
+    samples = describe(um.samples(IMAGE, 2, pitch=1.0, units="nm"))
     text = samples.record.to_json()
     again = um.Pipeline.from_json(text).run(IMAGE)
     np.testing.assert_array_equal(again.to_array(), samples.to_array())

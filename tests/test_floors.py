@@ -28,6 +28,7 @@ FLOORS: list[set[str]] = [
         "_chunks",
         "_binning",
         "_described",
+        "_joined",
         "_stored",
         "_fold",
         "_samples",

@@ -94,6 +94,12 @@ def disc_left_out():
     return ~um.detector_mask(SCAN, outer=2)
 
 
+def upper(samples):
+    mask = np.zeros(samples.layout.map_shape, bool)
+    mask[:1] = True
+    return mask
+
+
 # What is called, which error comes, and what its text says, in this order.
 CASES = {
     # devices and dask
@@ -151,6 +157,56 @@ CASES = {
         lambda: um.angular_orders(SCAN, (2, 6), n_angles=12),
         um.ParameterError,
         ("orders is (2, 6) at 12 angles", "from 0 to 5", "take more angles"),
+    ),
+    "a lag beyond the window": (
+        lambda: um.correlation(WINDOWS, max_lag=6),
+        um.ParameterError,
+        ("max_lag is 6 px", "less than the window's 6 x 8"),
+    ),
+    "correlation of spectra, which share features": (
+        lambda: um.correlation(SPECTRA),
+        um.ShapeError,
+        ("entries of the descriptor are left out, or share features", "needs all of a window"),
+    ),
+    "correlation with windows of another map": (
+        lambda: um.correlation(WINDOWS, um.sliding_windows(IMAGE, (6, 8), 2)),
+        um.ShapeError,
+        ("of a map grid_y 4 x grid_x 5", "others of grid_y 8 x grid_x 10", "crop both"),
+    ),
+    "correlation with windows of another mask": (
+        lambda: um.correlation(WINDOWS.where(upper(WINDOWS)), WINDOWS.where(~upper(WINDOWS))),
+        um.ShapeError,
+        ("leave no sample together", "keep at least one"),
+    ),
+    "a histogram of an image": (
+        lambda: um.intensity_histogram(um.samples(IMAGE, 2)),
+        um.ShapeError,
+        ("expected samples with a descriptor", "unmix.sliding_windows"),
+    ),
+    "a histogram without bins": (
+        lambda: um.intensity_histogram(WINDOWS, 0),
+        um.ParameterError,
+        ("n_bins is 0", "expected a whole number from 1 to 10000"),
+    ),
+    "a histogram of constants": (
+        lambda: um.intensity_histogram(um.samples(np.ones((3, 4)), 1)),
+        um.ParameterError,
+        ("limits are 1 and 1", "the lower one first: all values are alike, so give limits"),
+    ),
+    "one limit": (
+        lambda: um.intensity_histogram(WINDOWS, limits=(0,)),
+        um.ParameterError,
+        ("limits is (0,)", "expected two finite numbers, (low, high)"),
+    ),
+    "a symmetry that there is not": (
+        lambda: um.symmetry_scores(WINDOWS, ("C4", "C5/2")),
+        um.ParameterError,
+        ("symmetries is ('C4', 'C5/2') at 120 angles", "expected different ones of C2, C3"),
+    ),
+    "a search beyond the window": (
+        lambda: um.symmetry_scores(WINDOWS, search=5),
+        um.ParameterError,
+        ("search is 5 px", "less than the largest radius 2", "1000 centres 1 apart"),
     ),
     # bayesian unmixing and extremes
     "one chain alone": (

@@ -374,10 +374,26 @@ class Uploaded:
         return change(self)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Several:
+    """A leaf that reads several other tables, each down to leaves of its own."""
+
+    parts: tuple[Source, ...]
+
+    def prepare(self) -> None:
+        for part in self.parts:
+            part.prepare()
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)  # type: ignore[arg-type]  # children read
+
+
 def upload(leaf: Source) -> Source:
     """Return a leaf whose rows come to the current CUDA device."""
     from .cuda.uploads import like_on_device, on_device
 
+    if isinstance(leaf, Several):
+        return replace(leaf, parts=tuple(part.rebuilt(upload) for part in leaf.parts))
     if not isinstance(leaf, ArraySource):
         return leaf
     if is_dask(leaf.array):

@@ -95,7 +95,7 @@ class Circles:
                 f"{y.units}; expected (y, x) inside of {y.name} and {x.name}, 0 <= r_min <= r_max "
                 "and a step above zero, in the axes' unit"
             )
-        first, last = np.ceil(r_min / width - 1e-9), np.floor(r_max / width + 1e-9)
+        first, last = int(np.ceil(r_min / width - 1e-9)), int(r_max / width + 1e-9)
         radii = np.arange(first, max(first, last) + 1) * width
         return cls((y, x), (float(center[0]), float(center[1])), radii, float(width))
 

@@ -2,6 +2,7 @@
 
 from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
 from .convergence import effective_sample_size, quantiles, split_r_hat
+from .correlation import correlate, fast_size, padded_shape
 from .covariance import Moments, covariance, eigenpairs, merge_covariance
 from .extraction import (
     farthest_from_span,
@@ -25,6 +26,7 @@ from .gibbs import (
     slice_normal,
     step_limits,
 )
+from .histogram import histograms, moments
 from .ica import (
     Contrast,
     ContrastSums,
@@ -97,6 +99,7 @@ from .svd import (
     randomized_svd,
     sketch,
 )
+from .symmetry import symmetry_scores
 from .windows import corners, overlap_add, pair, require_windows_fit, sliding_windows
 
 __all__ = [
@@ -133,6 +136,7 @@ __all__ = [
     "contrast_pass",
     "contrast_sums",
     "corners",
+    "correlate",
     "count_below",
     "covariance",
     "decorrelated",
@@ -145,6 +149,7 @@ __all__ = [
     "eigenpairs",
     "farthest_from_span",
     "farthest_point",
+    "fast_size",
     "fastica",
     "fcls",
     "fix_signs",
@@ -152,6 +157,7 @@ __all__ = [
     "grow_simplex",
     "hals",
     "highest_forms",
+    "histograms",
     "interpolated",
     "kmeans",
     "kullback_leibler",
@@ -173,6 +179,7 @@ __all__ = [
     "mixed",
     "mixing",
     "modulus",
+    "moments",
     "move_share",
     "moved_centers",
     "nearest",
@@ -181,6 +188,7 @@ __all__ = [
     "nnls",
     "orthonormal",
     "overlap_add",
+    "padded_shape",
     "pair",
     "points_of",
     "pooled",
@@ -206,6 +214,7 @@ __all__ = [
     "split_r_hat",
     "squared_norms",
     "step_limits",
+    "symmetry_scores",
     "taper_weights",
     "transform",
     "ucls",
