@@ -208,6 +208,92 @@ CASES = {
         um.ParameterError,
         ("search is 5 px", "less than the largest radius 2", "1000 centres 1 apart"),
     ),
+    # several descriptors or images, and what is left out
+    "a channel that there is not": (
+        lambda: um.samples(IMAGE, 2).to_descriptor("channel"),
+        um.ParameterError,
+        ("there is no map axis 'channel'", "there are y, x"),
+    ),
+    "the only map axis as a descriptor": (
+        lambda: um.samples(TABLE, 1).to_descriptor("site"),
+        um.ShapeError,
+        ("site is the only map axis", "expected another one"),
+    ),
+    "no sample with all channels": (
+        lambda: SCAN.where(np.arange(4)[:, None] == np.arange(5) % 4).to_descriptor("scan_y"),
+        um.ShapeError,
+        ("no sample takes part at every entry of scan_y", "keep at least one"),
+    ),
+    "joining an array": (
+        lambda: um.join(SCAN, TABLE),
+        um.BackendError,
+        ("expected Samples, but got ndarray", "unmix.samples"),
+    ),
+    "joining an image": (
+        lambda: um.join(SCAN, um.samples(IMAGE, 2)),
+        um.ShapeError,
+        ("expected described samples", "the image"),
+    ),
+    "joining complex samples": (
+        lambda: um.join(SPECTRA, um.window_fft(WINDOWS, output="complex")),
+        um.DTypeError,
+        ("these samples are complex", "output='amplitude'"),
+    ),
+    "joining one": (
+        lambda: um.join(SCAN),
+        um.ParameterError,
+        ("one descriptor came", "two or more"),
+    ),
+    "a weight too few": (
+        lambda: um.join(SCAN, SCAN, weights=(1,)),
+        um.ParameterError,
+        ("weights is (1,)", "a positive number for each of 2"),
+    ),
+    "putting one image together": (
+        lambda: um.concat(SCAN),
+        um.ParameterError,
+        ("expected a list of samples, but got Samples",),
+    ),
+    "putting together what is described otherwise": (
+        lambda: um.concat([SPECTRA, um.window_fft(WINDOWS, taper="boxcar")]),
+        um.ShapeError,
+        ("taper=hann", "taper=boxcar", "values described in the same way"),
+    ),
+    "an axis twice": (
+        lambda: um.concat([SCAN, SCAN], along="det_y"),
+        um.ParameterError,
+        ("along is 'det_y'", "a name for the new axis, other than scan_y, scan_x, det_y, det_x"),
+    ),
+    "a coordinate too few": (
+        lambda: um.concat([SCAN, SCAN], coordinate=[3]),
+        um.ParameterError,
+        ("coordinate is [3]", "a finite number for each of 2 images"),
+    ),
+    "taking an array apart": (
+        lambda: um.split(TABLE),
+        um.BackendError,
+        ("expected a model, but got ndarray",),
+    ),
+    "taking one image apart": (
+        lambda: um.split(um.pca(SCAN, 2)),
+        um.ShapeError,
+        ("of one descriptor of one image", "join or concat", "expected a model of what these gave"),
+    ),
+    "a sweep over nothing": (
+        lambda: um.sweep(um.nmf, SCAN, []),
+        um.ParameterError,
+        ("numbers is empty", "at least one number of components"),
+    ),
+    "another word for NaN": (
+        lambda: um.samples(TABLE, 1, nan="omit"),
+        um.ParameterError,
+        ("nan is 'omit'", "expected 'raise' or 'skip'"),
+    ),
+    "nothing but NaN": (
+        lambda: um.samples(np.full((3, 4), np.nan), 1, nan="skip"),
+        um.DataError,
+        ("every sample holds NaN", "expected some finite ones"),
+    ),
     # bayesian unmixing and extremes
     "one chain alone": (
         lambda: um.bayesian_unmixing(TABLE, 2, n_chains=1),
@@ -266,9 +352,9 @@ CASES = {
         ("expected an image", "described already (by k_y, k_x)", "cut windows before"),
     ),
     "a masked image": (
-        lambda: um.sliding_windows(um.samples(IMAGE, 2).where(IMAGE > 0.5), 4, 2),
+        lambda: um.sliding_windows(um.samples(IMAGE, 2).where(IMAGE > 0.9), 9, 2),
         um.ShapeError,
-        ("the image is masked", "mask the windows instead, with where() on them"),
+        ("every window holds a pixel that is left out", "take a smaller window"),
     ),
     "a boolean image": (
         lambda: um.sliding_windows(IMAGE > 0, 4, 2),
@@ -311,7 +397,7 @@ CASES = {
             "the first at (7, 2)",
             "expected finite",
             "crop them away",
-            "where()",
+            "nan='skip'",
         ),
     ),
     # samples of any array
@@ -950,11 +1036,6 @@ CASES = {
         um.ParameterError,
         ("the record has the step 'rebin'", "this version does not know"),
     ),
-    "a record of a projection": (
-        lambda: run(um.pca(SPECTRA, 2).project(SPECTRA).record),
-        um.ParameterError,
-        ("does not hold the model that was projected", "call its project()"),
-    ),
     "a record with a model of other data": (
         lambda: run(
             um.abundances(
@@ -962,7 +1043,7 @@ CASES = {
             ).record
         ),
         um.ParameterError,
-        ("used a model of other data, which the record does not hold", "run the steps by hand"),
+        ("made of 2 data sets, and 1 came", "hand in one for each", "in the order"),
     ),
 }
 

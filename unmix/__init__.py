@@ -37,7 +37,20 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
+from .combine import concat, join, split
+from .decompose import (
+    abundances,
+    atgp,
+    bayesian_unmixing,
+    ica,
+    kmeans,
+    nfindr,
+    nmf,
+    pca,
+    ppi,
+    sweep,
+    vca,
+)
 from .describe import (
     angular_orders,
     correlation,
@@ -116,6 +129,7 @@ __all__ = [
     "angular_orders",
     "atgp",
     "bayesian_unmixing",
+    "concat",
     "config",
     "correlation",
     "detector_mask",
@@ -125,6 +139,7 @@ __all__ = [
     "intensity_histogram",
     "intensity_moments",
     "io",
+    "join",
     "kmeans",
     "load",
     "nfindr",
@@ -143,6 +158,8 @@ __all__ = [
     "save",
     "scan_fft",
     "sliding_windows",
+    "split",
+    "sweep",
     "symmetry_scores",
     "synthetic",
     "vca",

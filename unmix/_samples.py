@@ -38,6 +38,7 @@ from ._sources import (
     stored_source,
     upload,
 )
+from ._stacked import stacked
 from ._stored import new_array, stored
 from ._tiles import Tile, as_block, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
@@ -368,6 +369,38 @@ class Samples:
             "__getitem__",
             {"key": key},
         )
+
+    def to_descriptor(self, axis: str) -> Samples:
+        """Make a map axis part of the descriptor: channels of one sample, or its frames.
+
+        Parameters
+        ----------
+        axis : str
+            A map axis, such as ``"channel"``: class maps of a network, HAADF and ABF.
+
+        Returns
+        -------
+        Samples
+            The other map axes; descriptor axes (axis, *descriptor axes). A sample takes part where
+            it does at every entry of the axis.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such map axis.
+        ShapeError
+            If it is the only one, or no sample takes part at every entry of it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import unmix as um
+        >>> both = um.samples(np.random.default_rng(0).random((2, 48, 48)), 3,
+        ...     map_names=("channel", "y", "x"))
+        >>> um.window_fft(um.sliding_windows(both, 16, 8), k_max=0.2).to_descriptor("channel")
+        <Samples grid_y 5 x grid_x 5 (px) | channel 2 x k_y 7 x k_x 7 (1/px), float64, numpy>
+        """
+        return stacked(self, axis)
 
     def bin(self, *, how: str = "sum", **factors: int) -> Samples:
         """Bin axes by name: join neighbouring entries.

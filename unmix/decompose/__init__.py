@@ -1,5 +1,6 @@
 """S(x, R) into maps and components."""
 
+from ._sweep import sweep
 from .abundances import abundances
 from .bayesian import bayesian_unmixing
 from .extraction import atgp, vca
@@ -20,5 +21,6 @@ __all__ = [
     "nmf",
     "pca",
     "ppi",
+    "sweep",
     "vca",
 ]

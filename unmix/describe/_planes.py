@@ -13,7 +13,6 @@ from .._described import Described
 from .._errors import BackendError, DTypeError, ParameterError, ShapeError
 from .._samples import Samples
 from .._typing import HostArray
-from ..layout import Layout
 
 
 def require_samples(samples: Any) -> Samples:
@@ -42,13 +41,6 @@ def plane_of(samples: Any) -> tuple[Axis, Axis]:
             f"expected samples with two descriptor axes of one unit, but got {samples!r}"
         )
     return axes[0], axes[1]
-
-
-def features_of(layout: Layout) -> HostArray:
-    """Return the feature that holds each entry, -1 where it is left out, (*descriptor_shape)."""
-    if layout.index is not None:
-        return layout.index
-    return np.arange(layout.n_features).reshape(layout.descriptor_shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -147,6 +147,7 @@ def virtual_image(samples: Samples, mask: Array) -> Samples:
         (),
         mask=None if left_out is None else np.broadcast_to(left_out, images.shape),
         windows=samples.layout.windows,
+        images=None if several else samples.layout.images,
     )
     return Samples(
         source=ArraySource(images, tuple(range(images.ndim)), images.ndim),

@@ -14,7 +14,7 @@ from .._axes import Axis
 from .._errors import ParameterError
 from .._samples import Samples
 from .._typing import Array, HostArray
-from ._planes import Circles, described, features_of, require_real_samples
+from ._planes import Circles, described, require_real_samples
 
 Statistic = Literal["mean", "variance"]
 
@@ -84,7 +84,7 @@ def radial_profile(
         raise ParameterError(f"statistic is {statistic!r}; expected 'mean' or 'variance'")
     circles = Circles.of(samples, center, r_min, r_max, width)
     layout = samples.layout
-    shares = circles.shares(features_of(layout), layout.n_features)
+    shares = circles.shares(layout.features, layout.n_features)
     used = np.asarray(shares.any(axis=0))
     function = ops.ring_means if statistic == "mean" else ops.ring_variances
     parameters = {
@@ -165,7 +165,7 @@ def polar_transform(
     samples = require_real_samples(samples)
     circles = Circles.of(samples, center, r_min, r_max, width)
     n_angles = _count(n_angles)
-    places, weights, inside = circles.corners(features_of(samples.layout), n_angles)
+    places, weights, inside = circles.corners(samples.layout.features, n_angles)
     kept = inside.ravel()
     parameters = {
         "n_angles": n_angles,
@@ -246,7 +246,7 @@ def angular_orders(
     samples = require_real_samples(samples)
     circles = Circles.of(samples, center, r_min, r_max, width)
     n_angles, orders = _count(n_angles), _orders(orders, n_angles)
-    places, weights, inside = circles.corners(features_of(samples.layout), n_angles)
+    places, weights, inside = circles.corners(samples.layout.features, n_angles)
     whole = np.asarray(inside.all(axis=1))
     kept = np.repeat(whole, n_angles)
     function = partial(

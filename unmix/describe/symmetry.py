@@ -15,7 +15,7 @@ from .._axes import Axis
 from .._errors import ParameterError
 from .._samples import Samples
 from .._typing import Array, HostArray
-from ._planes import Circles, described, features_of, require_real_samples
+from ._planes import Circles, described, require_real_samples
 
 MIRROR = "mirror"
 MOST_CENTERS = 1000
@@ -88,9 +88,9 @@ def symmetry_scores(
     folds, mirror = _known(symmetries, n_angles)
     layout = samples.layout
     circles = _searched(Circles.of(samples, center, r_min, r_max, width), r_max, search)
-    plans, features = [], features_of(layout)
+    plans: list[Any] = []
     for one in circles:
-        places, weights, inside = one.corners(features, n_angles)
+        places, weights, inside = one.corners(layout.features, n_angles)
         whole = np.asarray(inside.all(axis=1)) & (one.radii > 0)
         if whole.any():
             kept = np.repeat(whole, n_angles)
