@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import fakecupy
 import numpy as np
 import pytest
 from backends import Backend
@@ -114,3 +117,32 @@ def test_dask(describe):
     da = pytest.importorskip("dask.array")
     lazy = describe(da.from_array(IMAGE, chunks=(20, 26)))
     np.testing.assert_allclose(lazy.to_array(), describe(IMAGE).to_array(), rtol=1e-9, atol=1e-12)
+
+
+def test_a_tile_holds_no_more_than_its_source_says(describe):
+    samples = describe(np.random.default_rng(0).random((120, 120)))
+    where = samples.plan()[0]
+    samples.tile(where)
+    tracemalloc.start()
+    samples.tile(where)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    n = samples.layout.n_samples
+    assert peak < n * samples.source.bytes_per_sample + (1 << 18)
+
+
+@pytest.mark.kernels
+def test_streams_through_a_gpu(describe):
+    with fakecupy.installed() as cupy:
+        got = describe(um.samples(IMAGE, 2).on("cuda")).to_array()
+        assert isinstance(got, cupy.ndarray)
+        np.testing.assert_allclose(got.get(), describe(IMAGE).to_array(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.kernels
+def test_joined_streams_through_a_gpu():
+    samples = um.join(windows(IMAGE), um.intensity_moments(windows(IMAGE)))
+    with fakecupy.installed() as cupy:
+        got = samples.on("cuda").to_array()
+        assert isinstance(got, cupy.ndarray)
+        np.testing.assert_allclose(got.get(), samples.to_array(), rtol=1e-9, atol=1e-12)

@@ -103,11 +103,9 @@ class Concatenated(Several):
         """Return rows of one table at places in a block, zero where it has no such sample."""
         like, shape = self.like, self.shapes[number]
         xp = namespace_of(like)
-        own = [len(range(n)[s.start : s.stop : s.step]) for n, s in zip(shape, where, strict=True)]
+        block = tuple(slice(*s.indices(n)) for n, s in zip(shape, where, strict=True))
+        own = [len(range(n)[s]) for n, s in zip(shape, block, strict=True)]
         there = np.all([p < n for p, n in zip(places, own, strict=True)], axis=0)
-        block = tuple(
-            slice(s.start, min(s.stop, n), s.step) for n, s in zip(shape, where, strict=True)
-        )
         if not there.any():
             block = tuple(slice(0, 1) for _ in shape)  # for its width alone
             rows = self.parts[number].read(block, np.zeros(0, int))

@@ -181,7 +181,7 @@ def polar_transform(
         (circles.axis, angles),
         inside,
         ("polar_transform", parameters),
-        values=3 * places.shape[1],
+        values=4 * places.shape[1],
         nonnegative=samples.nonnegative or None,
     )
 
@@ -270,7 +270,7 @@ def angular_orders(
         (Axis("order", np.asarray(orders, float), ""), circles.axis),
         np.broadcast_to(whole, (len(orders), len(whole))),
         ("angular_orders", parameters),
-        values=3 * places.shape[1],
+        values=4 * places.shape[1],
         nonnegative=True,
     )
 
