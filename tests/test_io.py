@@ -238,7 +238,8 @@ class TestRecord:
         np.save(tmp_path / "a.npy", IMAGE)
         (step,) = um.open(tmp_path / "a.npy", axes="y x").record.steps
         assert step.operation == "open"
-        assert step.parameters == {"path": str(tmp_path / "a.npy"), "axes": "y x"}
+        expected = {"path": str(tmp_path / "a.npy"), "axes": "y x", "nan": "raise"}
+        assert step.parameters == expected
         assert step.run["data"] == um.samples(IMAGE, 2).record.steps[0].run["data"]
         assert step.run["reader"] == f"numpy {np.__version__}"
 

@@ -90,6 +90,16 @@ def large_scan_fft():
         um.scan_fft(um.samples(np.ones((16, 16, 32, 32)), 2))
 
 
+def disc_left_out():
+    return ~um.detector_mask(SCAN, outer=2)
+
+
+def upper(samples):
+    mask = np.zeros(samples.layout.map_shape, bool)
+    mask[:1] = True
+    return mask
+
+
 # What is called, which error comes, and what its text says, in this order.
 CASES = {
     # devices and dask
@@ -112,6 +122,177 @@ CASES = {
         lambda: um.samples(unknown_sizes(TABLE), 1),
         um.ShapeError,
         ("(nan, 5)", "expected known sizes", "call its compute_chunk_sizes()"),
+    ),
+    # descriptors
+    "NMF of standardised samples": (
+        lambda: um.nmf(SPECTRA.normalize("standard", over="feature"), 2),
+        um.DataError,
+        (
+            "values below zero since normalize(kind='standard', over='feature')",
+            "expected none",
+            "transform('clip', low=0)",
+        ),
+    ),
+    "a statistic of rings that there is not": (
+        lambda: um.radial_profile(SCAN, statistic="median"),
+        um.ParameterError,
+        ("statistic is 'median'", "expected 'mean' or 'variance'"),
+    ),
+    "circles outside of the plane": (
+        lambda: um.radial_profile(SCAN, center=(9, 3)),
+        um.ParameterError,
+        ("center is (9, 3)", "expected (y, x) inside of det_y and det_x", "in the axes' unit"),
+    ),
+    "circles about entries that are left out": (
+        lambda: um.radial_profile(SCAN.features(disc_left_out()), r_max=1),
+        um.ShapeError,
+        ("radial_profile finds no entry", "leave fewer entries out"),
+    ),
+    "no angles": (
+        lambda: um.polar_transform(SCAN, n_angles=0),
+        um.ParameterError,
+        ("n_angles is 0", "expected a whole number of at least 1"),
+    ),
+    "an order above what the angles show": (
+        lambda: um.angular_orders(SCAN, (2, 6), n_angles=12),
+        um.ParameterError,
+        ("orders is (2, 6) at 12 angles", "from 0 to 5", "take more angles"),
+    ),
+    "a lag beyond the window": (
+        lambda: um.correlation(WINDOWS, max_lag=6),
+        um.ParameterError,
+        ("max_lag is 6 px", "less than the window's 6 x 8"),
+    ),
+    "correlation of spectra, which share features": (
+        lambda: um.correlation(SPECTRA),
+        um.ShapeError,
+        ("entries of the descriptor are left out, or share features", "needs all of a window"),
+    ),
+    "correlation with windows of another map": (
+        lambda: um.correlation(WINDOWS, um.sliding_windows(IMAGE, (6, 8), 2)),
+        um.ShapeError,
+        ("of a map grid_y 4 x grid_x 5", "others of grid_y 8 x grid_x 10", "crop both"),
+    ),
+    "correlation with windows of another mask": (
+        lambda: um.correlation(WINDOWS.where(upper(WINDOWS)), WINDOWS.where(~upper(WINDOWS))),
+        um.ShapeError,
+        ("leave no sample together", "keep at least one"),
+    ),
+    "a histogram of an image": (
+        lambda: um.intensity_histogram(um.samples(IMAGE, 2)),
+        um.ShapeError,
+        ("expected samples with a descriptor", "unmix.sliding_windows"),
+    ),
+    "a histogram without bins": (
+        lambda: um.intensity_histogram(WINDOWS, 0),
+        um.ParameterError,
+        ("n_bins is 0", "expected a whole number from 1 to 10000"),
+    ),
+    "a histogram of constants": (
+        lambda: um.intensity_histogram(um.samples(np.ones((3, 4)), 1)),
+        um.ParameterError,
+        ("limits are 1 and 1", "the lower one first: all values are alike, so give limits"),
+    ),
+    "one limit": (
+        lambda: um.intensity_histogram(WINDOWS, limits=(0,)),
+        um.ParameterError,
+        ("limits is (0,)", "expected two finite numbers, (low, high)"),
+    ),
+    "a symmetry that there is not": (
+        lambda: um.symmetry_scores(WINDOWS, ("C4", "C5/2")),
+        um.ParameterError,
+        ("symmetries is ('C4', 'C5/2') at 120 angles", "expected different ones of C2, C3"),
+    ),
+    "a search beyond the window": (
+        lambda: um.symmetry_scores(WINDOWS, search=5),
+        um.ParameterError,
+        ("search is 5 px", "less than the largest radius 2", "1000 centres 1 apart"),
+    ),
+    # several descriptors or images, and what is left out
+    "a channel that there is not": (
+        lambda: um.samples(IMAGE, 2).to_descriptor("channel"),
+        um.ParameterError,
+        ("there is no map axis 'channel'", "there are y, x"),
+    ),
+    "the only map axis as a descriptor": (
+        lambda: um.samples(TABLE, 1).to_descriptor("site"),
+        um.ShapeError,
+        ("site is the only map axis", "expected another one"),
+    ),
+    "no sample with all channels": (
+        lambda: SCAN.where(np.arange(4)[:, None] == np.arange(5) % 4).to_descriptor("scan_y"),
+        um.ShapeError,
+        ("no sample takes part at every entry of scan_y", "keep at least one"),
+    ),
+    "joining an array": (
+        lambda: um.join(SCAN, TABLE),
+        um.BackendError,
+        ("expected Samples, but got ndarray", "unmix.samples"),
+    ),
+    "joining an image": (
+        lambda: um.join(SCAN, um.samples(IMAGE, 2)),
+        um.ShapeError,
+        ("expected described samples", "the image"),
+    ),
+    "joining complex samples": (
+        lambda: um.join(SPECTRA, um.window_fft(WINDOWS, output="complex")),
+        um.DTypeError,
+        ("these samples are complex", "output='amplitude'"),
+    ),
+    "joining one": (
+        lambda: um.join(SCAN),
+        um.ParameterError,
+        ("one descriptor came", "two or more"),
+    ),
+    "a weight too few": (
+        lambda: um.join(SCAN, SCAN, weights=(1,)),
+        um.ParameterError,
+        ("weights is (1,)", "a positive number for each of 2"),
+    ),
+    "putting one image together": (
+        lambda: um.concat(SCAN),
+        um.ParameterError,
+        ("expected a list of samples, but got Samples",),
+    ),
+    "putting together what is described otherwise": (
+        lambda: um.concat([SPECTRA, um.window_fft(WINDOWS, taper="boxcar")]),
+        um.ShapeError,
+        ("taper=hann", "taper=boxcar", "values described in the same way"),
+    ),
+    "an axis twice": (
+        lambda: um.concat([SCAN, SCAN], along="det_y"),
+        um.ParameterError,
+        ("along is 'det_y'", "a name for the new axis, other than scan_y, scan_x, det_y, det_x"),
+    ),
+    "a coordinate too few": (
+        lambda: um.concat([SCAN, SCAN], coordinate=[3]),
+        um.ParameterError,
+        ("coordinate is [3]", "a finite number for each of 2 images"),
+    ),
+    "taking an array apart": (
+        lambda: um.split(TABLE),
+        um.BackendError,
+        ("expected a model, but got ndarray",),
+    ),
+    "taking one image apart": (
+        lambda: um.split(um.pca(SCAN, 2)),
+        um.ShapeError,
+        ("of one descriptor of one image", "join or concat", "expected a model of what these gave"),
+    ),
+    "a sweep over nothing": (
+        lambda: um.sweep(um.nmf, SCAN, []),
+        um.ParameterError,
+        ("numbers is empty", "at least one number of components"),
+    ),
+    "another word for NaN": (
+        lambda: um.samples(TABLE, 1, nan="omit"),
+        um.ParameterError,
+        ("nan is 'omit'", "expected 'raise' or 'skip'"),
+    ),
+    "nothing but NaN": (
+        lambda: um.samples(np.full((3, 4), np.nan), 1, nan="skip"),
+        um.DataError,
+        ("every sample holds NaN", "expected some finite ones"),
     ),
     # bayesian unmixing and extremes
     "one chain alone": (
@@ -171,9 +352,9 @@ CASES = {
         ("expected an image", "described already (by k_y, k_x)", "cut windows before"),
     ),
     "a masked image": (
-        lambda: um.sliding_windows(um.samples(IMAGE, 2).where(IMAGE > 0.5), 4, 2),
+        lambda: um.sliding_windows(um.samples(IMAGE, 2).where(IMAGE > 0.9), 9, 2),
         um.ShapeError,
-        ("the image is masked", "mask the windows instead, with where() on them"),
+        ("every window holds a pixel that is left out", "take a smaller window"),
     ),
     "a boolean image": (
         lambda: um.sliding_windows(IMAGE > 0, 4, 2),
@@ -216,7 +397,7 @@ CASES = {
             "the first at (7, 2)",
             "expected finite",
             "crop them away",
-            "where()",
+            "nan='skip'",
         ),
     ),
     # samples of any array
@@ -1153,11 +1334,6 @@ CASES = {
         um.ParameterError,
         ("the record has the step 'rebin'", "this version does not know"),
     ),
-    "a record of a projection": (
-        lambda: run(um.pca(SPECTRA, 2).project(SPECTRA).record),
-        um.ParameterError,
-        ("does not hold the model that was projected", "call its project()"),
-    ),
     "a record with a model of other data": (
         lambda: run(
             um.abundances(
@@ -1165,7 +1341,7 @@ CASES = {
             ).record
         ),
         um.ParameterError,
-        ("used a model of other data, which the record does not hold", "run the steps by hand"),
+        ("made of 2 data sets, and 1 came", "hand in one for each", "in the order"),
     ),
 }
 

@@ -440,3 +440,9 @@ class TestDegenerate:
         with pytest.raises(um.ParameterError, match=r"from 2 to 5 \(5 samples with 30 features"):
             um.nfindr(np.random.default_rng(0).random((5, 30)), 6)
         assert len(um.nfindr(np.random.default_rng(0).random((5, 30)), 5)) == 5
+
+
+def test_warns_where_values_went_below_zero():
+    table = um.samples(np.random.default_rng(0).random((40, 6)), 1)
+    with pytest.warns(UserWarning, match=r"below zero since normalize\(kind='robust'.*no spectra"):
+        um.nfindr(table.normalize("robust"), 3)

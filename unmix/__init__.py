@@ -38,6 +38,7 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
+from .combine import concat, join, split
 from .decompose import (
     MixtureTable,
     RankRule,
@@ -56,9 +57,22 @@ from .decompose import (
     pca,
     ppi,
     rank,
+    sweep,
     vca,
 )
-from .describe import detector_mask, scan_fft, virtual_image, window_fft
+from .describe import (
+    angular_orders,
+    correlation,
+    detector_mask,
+    intensity_histogram,
+    intensity_moments,
+    polar_transform,
+    radial_profile,
+    scan_fft,
+    symmetry_scores,
+    virtual_image,
+    window_fft,
+)
 from .prepare import affine, center_beam, despike, detrend, ellipse, find_beam, flatten
 from .sampling import overlap_add, sliding_windows, suggest_window
 
@@ -127,11 +141,14 @@ __all__ = [
     "Unmixing",
     "abundances",
     "affine",
+    "angular_orders",
     "atgp",
     "bayesian_unmixing",
     "center_beam",
     "compare",
+    "concat",
     "config",
+    "correlation",
     "despike",
     "detector_mask",
     "detrend",
@@ -143,7 +160,10 @@ __all__ = [
     "gmm",
     "gmm_table",
     "ica",
+    "intensity_histogram",
+    "intensity_moments",
     "io",
+    "join",
     "kmeans",
     "load",
     "match_components",
@@ -154,7 +174,9 @@ __all__ = [
     "overlap_add",
     "pca",
     "plot",
+    "polar_transform",
     "ppi",
+    "radial_profile",
     "rank",
     "representatives",
     "routes",
@@ -162,7 +184,10 @@ __all__ = [
     "save",
     "scan_fft",
     "sliding_windows",
+    "split",
     "suggest_window",
+    "sweep",
+    "symmetry_scores",
     "synthetic",
     "vca",
     "virtual_image",

@@ -119,8 +119,8 @@ def require_finite(array: Array, what: str) -> Array:
     place = tuple(int(i) for i in bad[0])
     raise DataError(
         f"{what} holds {len(bad)} values that are NaN or infinite, the first at {place}; "
-        "expected finite numbers: crop them away, or replace them (numpy.nan_to_num) and leave "
-        "their samples out with where()"
+        "expected finite numbers: crop them away, or leave their samples out with nan='skip' "
+        "(unmix.samples, unmix.open)"
     )
 
 

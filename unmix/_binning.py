@@ -146,7 +146,12 @@ def binned(samples: Samples, factors: Mapping[str, Any], how: str) -> Samples:
     ends = [size // f * f for size, f in zip(samples.shape, by, strict=True)]
     whole_bins = samples[tuple(slice(0, end) for end in ends)]
     axes = tuple(_binned_axis(a, f) for a, f in zip(whole_bins.axes, by, strict=True))
-    layout = replace(samples.layout, map_axes=axes[:n], descriptor_axes=axes[n:], windows=None)
+    layout = replace(
+        samples.layout.with_descriptor(*axes[n:], index=samples.layout.index),
+        map_axes=axes[:n],
+        windows=None,
+        images=None,
+    )
     if layout.index is None:
         shape, along = whole_bins.shape, tuple(by)
     else:  # features are no grid of entries

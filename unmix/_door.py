@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from numbers import Real
 from operator import index
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ._arrays import is_array, require_finite, require_real
+from ._arrays import is_array, namespace_of, require_finite, require_real, to_host
 from ._axes import Axis
 from ._errors import BackendError, DataError, DTypeError, ParameterError, ShapeError
+from ._fold import map_rows
 from ._record import Record, fingerprint
 from ._samples import Samples
 from ._sources import ArraySource, in_memory, stored_source
@@ -38,6 +40,7 @@ def samples(
     descriptor_names: Sequence[str] | None = None,
     pitch: float | Sequence[float] | None = None,
     units: str | Sequence[str] | None = None,
+    nan: Literal["raise", "skip"] = "raise",
 ) -> Samples:
     """Make samples of any array: say which of its axes are the map.
 
@@ -59,6 +62,10 @@ def samples(
     units : str or sequence of str, optional
         Units: one for the map axes, or one for each axis of ``array``. Default: ``"px"``;
         none for counted axes (``frame, site, bin``).
+    nan : {"raise", "skip"}
+        What is done about NaN and infinity: refuse them, or leave their samples out as `where`
+        does, after one pass that looks for them. `sliding_windows` then leaves out the windows of
+        an image that such a pixel lies in.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def samples(
         If an array in memory holds NaN or infinity (what is read block by block is checked as it is
         read), or is a masked array.
     ParameterError
-        If a pitch is not a positive number.
+        If a pitch is not a positive number, or ``nan`` is another word.
 
     Examples
     --------
@@ -86,7 +93,32 @@ def samples(
     >>> um.samples(np.ones((8, 9, 32, 32), np.uint16), 2)
     <Samples scan_y 8 x scan_x 9 (px) | det_y 32 x det_x 32 (px), float32, numpy>
     """
-    return _samples(array, map_axes, map_names, descriptor_names, pitch, units)
+    if nan not in ("raise", "skip"):
+        raise ParameterError(f"nan is {nan!r}; expected 'raise' or 'skip'")
+    skips = nan == "skip"
+    found = _samples(array, map_axes, map_names, descriptor_names, pitch, units, finite=not skips)
+    return _without_nan(found) if skips else found
+
+
+def _without_nan(samples: Samples) -> Samples:
+    """Leave out the samples that hold NaN or infinity, which one pass finds."""
+    source = samples.source
+    if not isinstance(source, ArraySource) or not samples.xp.isdtype(
+        source.like.dtype, "real floating"
+    ):
+        return samples
+    read = replace(samples, source=replace(source, finite=False))
+
+    def whole(rows: Array) -> Array:
+        xp = namespace_of(rows)
+        return xp.astype(xp.all(xp.isfinite(rows), axis=1), rows.dtype)[:, None]
+
+    mask = to_host(map_rows(read, whole, 1, label="looking for NaN"))[..., 0] > 0
+    if mask.all():
+        return samples
+    if not mask.any():
+        raise DataError("every sample holds NaN or infinity; expected some finite ones")
+    return replace(read, layout=replace(samples.layout, mask=mask))
 
 
 def _samples(
@@ -137,6 +169,7 @@ def _samples(
         "descriptor_names": list(entries),
         "pitch": pitches,
         "units": [str(u) for u in unit],
+        "nan": "raise" if finite else "skip",
     }
     make = ArraySource if loaded else stored_source
     return Samples(
@@ -305,7 +338,7 @@ def require_samples(samples: Any) -> Samples:
     return samples
 
 
-def require_detector(samples: Any) -> tuple[Axis, Axis]:
+def descriptor_plane(samples: Any) -> tuple[Axis, Axis]:
     """Return the two descriptor axes of samples, which have one unit, or raise."""
     axes = require_samples(samples).layout.descriptor_axes
     if len(axes) != 2 or axes[0].units != axes[1].units:

@@ -84,6 +84,7 @@ class PixelPurity(Endmembers):
     counts: Array | None = None
 
     extras: ClassVar[tuple[str, ...]] = (*Endmembers.extras, "counts")
+    per_sample: ClassVar[tuple[str, ...]] = ("maps", "counts")
 
     def _read(self, samples: Samples) -> dict[str, Any]:
         return {**Endmembers._read(self, samples), "counts": None}
@@ -139,6 +140,7 @@ class Posterior(Endmembers):
         "abundances_std",
         "abundances_draws",
     )
+    per_sample: ClassVar[tuple[str, ...]] = ("maps", "abundances_std", "abundances_draws")
 
     def interval(self, level: float = 0.9) -> tuple[Array, Array]:
         """Return intervals that hold each abundance with a given probability.

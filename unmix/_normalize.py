@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 Scaler = Callable[..., Array]
 
+Seen = ops.Statistics | ops.Quartiles
+"""What values are scaled by."""
+
 
 def scaler(
     samples: Samples, kind: str, over: str
-) -> tuple[Scaler, Callable[[Source], ops.Statistics] | None]:
+) -> tuple[Scaler, Callable[[Source], Seen] | None]:
     """Return the function that scales the rows of a block, and the one that finds its statistics.
 
     The second takes the source of the values; it is None where each sample is scaled by its own.
@@ -32,13 +35,14 @@ def scaler(
         raise ParameterError(f"kind is {kind!r}; expected one of {', '.join(ops.KINDS)}")
     layout = samples.layout
     counts = layout.multiplicity
+    find = _quartiles if kind == "robust" else _statistics
     if over == "sample":
-        return lambda rows: ops.scaled(rows, ops.row_statistics(rows, counts), kind), None
+        of_rows = ops.row_quartiles if kind == "robust" else ops.row_statistics
+        return lambda rows: ops.scaled(rows, of_rows(rows, counts), kind), None
     if over in ("feature", "all"):
 
-        def of_all(source: Source) -> ops.Statistics:
-            seen = _columns(replace(samples, source=source))
-            return seen if over == "feature" else ops.pooled(seen, counts)
+        def of_all(source: Source) -> Seen:
+            return find(replace(samples, source=source), over == "all")
 
         return lambda rows, seen, *_: ops.scaled(rows, seen, kind), of_all
     names = [a.name for a in layout.map_axes]
@@ -51,7 +55,7 @@ def scaler(
     axis = names.index("frame")
     whole = replace(layout, mask=None)
 
-    def of_frames(source: Source) -> ops.Statistics:
+    def of_frames(source: Source) -> Seen:
         values = replace(samples, source=source)
         key = [slice(None)] * axis
         n = layout.map_shape[axis]
@@ -59,27 +63,48 @@ def scaler(
         used = [bool(np.take(mask, i, axis=axis).any()) for i in range(n)]
         # a frame without samples is never scaled: it gets the statistics of one that has some
         frames = [i if used[i] else used.index(True) for i in range(n)]
-        each = [ops.pooled(_columns(values[(*key, slice(i, i + 1))]), counts) for i in frames]
-        return ops.Statistics(*(values.xp.concat(s, axis=0) for s in zip(*each, strict=True)))
+        each = [find(values[(*key, slice(i, i + 1))], True) for i in frames]
+        return type(each[0])(*(values.xp.concat(s, axis=0) for s in zip(*each, strict=True)))
 
-    def by_frame(rows: Array, seen: ops.Statistics, where: Slices, kept: HostArray | None) -> Array:
+    def by_frame(rows: Array, seen: Seen, where: Slices, kept: HostArray | None) -> Array:
         numbers = whole.numbers(where)
         frame = np.unravel_index(numbers if kept is None else numbers[kept], whole.map_shape)[axis]
         index = from_host(frame, rows)
         mine = (namespace_of(rows).take(s, index, axis=0) for s in seen)
-        return ops.scaled(rows, ops.Statistics(*mine), kind)
+        return ops.scaled(rows, type(seen)(*mine), kind)
 
     return by_frame, of_frames
 
 
-def _columns(samples: Samples) -> ops.Statistics:
-    """Statistics of each feature over all samples, of the unweighted values."""
-    plain = samples.unweighted()
+def _statistics(samples: Samples, together: bool) -> ops.Statistics:
+    """Statistics over all samples, of each feature or of all together, of unweighted values."""
     seen, _ = fold(
-        plain,
+        samples.unweighted(),
         lambda tile, _: ops.column_statistics(tile.rows),
         ops.merge_statistics,
         label="finding statistics",
     )
     result: ops.Statistics = seen
-    return result
+    return ops.pooled(result, samples.layout.multiplicity) if together else result
+
+
+def _quartiles(samples: Samples, together: bool) -> ops.Quartiles:
+    """Quartiles over all samples, of each feature or of all together: a pass narrows them down."""
+    seen, plain = _statistics(samples, together), samples.unweighted()
+    counts = samples.layout.multiplicity
+    bracket = ops.Bracket.of(seen.low, seen.high)
+    xp = namespace_of(seen.low)
+    for _ in range(ops.QUARTILE_PASSES):
+        guesses = bracket.guesses(samples.dtype)
+        below, _ = fold(
+            plain,
+            lambda tile, _, guesses: ops.count_below(tile.rows, guesses),
+            lambda a, b: a + b,
+            state=(guesses,),
+            label="finding quartiles",
+        )
+        if together:
+            weights = np.ones(below.shape[-1]) if counts is None else counts
+            below = xp.sum(below * from_host(weights, below, xp.float64), axis=-1, keepdims=True)
+        bracket = bracket.narrowed(guesses, below, seen.count)
+    return bracket.quartiles()

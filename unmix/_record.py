@@ -18,7 +18,23 @@ from ._arrays import device_of, is_array, is_dask, namespace_name, namespace_of,
 from ._errors import FileError
 from ._typing import Array, HostArray
 
-DESCRIBING = ("window_fft", "scan_fft", "virtual_image", "bin", "transform", "normalize")
+DESCRIBING = (
+    "join",
+    "to_descriptor",
+    "window_fft",
+    "scan_fft",
+    "virtual_image",
+    "radial_profile",
+    "polar_transform",
+    "angular_orders",
+    "correlation",
+    "intensity_histogram",
+    "intensity_moments",
+    "symmetry_scores",
+    "bin",
+    "transform",
+    "normalize",
+)
 """Operations that give values another meaning."""
 
 CHOOSING = ("keep", "on", "where", "features")
@@ -63,7 +79,8 @@ class Record:
         said = []
         for step in self.steps:
             if step.operation in DESCRIBING:
-                given = [f"{k}={v}" for k, v in step.parameters.items() if v not in (None, 0)]
+                told = {k: _said(v) for k, v in step.parameters.items() if v not in (None, 0)}
+                given = [f"{k}={v}" for k, v in told.items()]
                 said.append(f"{step.operation}({', '.join(given)})")
         return " -> ".join(said) or "plain values"
 
@@ -102,6 +119,15 @@ class Record:
             return cls.from_list(steps)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileError(f"this text is not a record of unmix: {error}") from error
+
+
+def _said(value: Any) -> Any:
+    """Return a parameter as it tells what values mean: other samples by their own description."""
+    if isinstance(value, list):
+        return [_said(v) for v in value]
+    if isinstance(value, dict) and "record" in value:
+        return Record.from_list(value["record"]).description()
+    return value
 
 
 def encode(value: Any) -> Any:

@@ -49,6 +49,8 @@ class Unmixing:
 
     extras: ClassVar[tuple[str, ...]] = ()
     """Names of a child's own fields, which are saved beside maps and components."""
+    per_sample: ClassVar[tuple[str, ...]] = ("maps",)
+    """Names of the fields whose last axes are the map."""
 
     def __repr__(self) -> str:
         """Return the kind, the number of components and the axes."""
@@ -101,6 +103,7 @@ class Unmixing:
             map_axes=samples.layout.map_axes,
             mask=samples.layout.mask,
             windows=samples.layout.windows,
+            images=samples.layout.images,
         )
         record = samples.record.then("project", {"model": self})
         return replace(self, layout=layout, record=record, **self._read(samples))
@@ -300,6 +303,7 @@ class Clusters(Unmixing):
     n_iter: int
 
     extras: ClassVar[tuple[str, ...]] = ("labels", "inertia", "n_iter")
+    per_sample: ClassVar[tuple[str, ...]] = ("maps", "labels")
 
     @property
     def centers(self) -> Array:

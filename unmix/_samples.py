@@ -38,6 +38,7 @@ from ._sources import (
     stored_source,
     upload,
 )
+from ._stacked import stacked
 from ._stored import new_array, stored
 from ._tiles import Tile, as_block, plan_blocks
 from ._typing import Array, HostArray, Namespace, Slices
@@ -60,7 +61,7 @@ class Samples:
     record : Record
         What was done so far.
     nonnegative : bool, optional
-        Whether no value is below zero; None where it is not known.
+        True where no value is below zero, False where some will be; None where it is not known.
 
     Examples
     --------
@@ -372,6 +373,38 @@ class Samples:
             {"key": key},
         )
 
+    def to_descriptor(self, axis: str) -> Samples:
+        """Make a map axis part of the descriptor: channels of one sample, or its frames.
+
+        Parameters
+        ----------
+        axis : str
+            A map axis, such as ``"channel"``: class maps of a network, HAADF and ABF.
+
+        Returns
+        -------
+        Samples
+            The other map axes; descriptor axes (axis, *descriptor axes). A sample takes part where
+            it does at every entry of the axis.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such map axis.
+        ShapeError
+            If it is the only one, or no sample takes part at every entry of it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import unmix as um
+        >>> both = um.samples(np.random.default_rng(0).random((2, 48, 48)), 3,
+        ...     map_names=("channel", "y", "x"))
+        >>> um.window_fft(um.sliding_windows(both, 16, 8), k_max=0.2).to_descriptor("channel")
+        <Samples grid_y 5 x grid_x 5 (px) | channel 2 x k_y 7 x k_x 7 (1/px), float64, numpy>
+        """
+        return stacked(self, axis)
+
     def bin(self, *, how: str = "sum", **factors: int) -> Samples:
         """Bin axes by name: join neighbouring entries.
 
@@ -466,15 +499,17 @@ class Samples:
         Parameters
         ----------
         name : {"log1p", "sqrt", "clip"}
-            ``log1p``: log(1 + value / scale), option ``scale`` (1); ``sqrt``; ``clip``: options
-            ``low`` and ``high``.
+            ``log1p``: log(1 + value / scale), option ``scale`` (1): linear far below the scale,
+            logarithmic far above; ``sqrt``, which makes the noise of counts alike; ``clip``:
+            options ``low`` and ``high``.
         **options : float
             As above.
 
         Returns
         -------
         Samples
-            Values below zero (log1p: below -scale) are refused when they are read.
+            Zero stays zero (but for ``clip``). Values below zero (log1p: below -scale) are refused
+            when they are read.
 
         Notes
         -----
@@ -493,20 +528,26 @@ class Samples:
 
         Parameters
         ----------
-        kind : {"minmax", "unit_sum", "unit_norm", "standard"}
+        kind : {"minmax", "unit_sum", "unit_norm", "standard", "robust"}
             To the range 0 to 1; to a sum of one; to a root of the sum of squares of one; to mean
-            zero and standard deviation one. Constant values become zero (minmax, standard) or stay.
+            zero and standard deviation one; to median zero and a distance of one between the
+            quartiles, which a few outliers do not move. Constant values become zero (minmax,
+            standard, robust) or stay; so does what has a sum of zero.
         over : {"sample", "feature", "frame", "all"}
             What is scaled by itself. All but ``"sample"`` take one pass over the samples before the
-            first block is read.
+            first block is read; ``"robust"`` takes 13, so `keep` what is costly to describe.
 
         Returns
         -------
         Samples
-            Statistics of spectra are those of the full plane.
+            Statistics of spectra are those of the full plane. A quartile is the least value that
+            as many do not exceed. Values below zero come of ``"standard"`` and ``"robust"``: `nmf`
+            then refuses the samples, and `nfindr` warns.
         """
         function, statistics = scaler(self, kind, over)
-        stays = True if kind == "minmax" else self.nonnegative and kind != "standard"
+        stays = True if kind == "minmax" else self.nonnegative
+        if kind in ("standard", "robust"):
+            stays = False
         return self._mapped(function, statistics, stays, "normalize", {"kind": kind, "over": over})
 
     def _mapped(

@@ -59,6 +59,8 @@ class ArraySource:
         Number of map axes.
     in_memory : bool
         Whether ``array`` is one of an Array API namespace, whose values were checked at the door.
+    finite : bool
+        Whether what is read block by block may hold no NaN or infinity where samples take part.
     chunks : tuple, optional
         Chunk sizes along the map axes: one for all chunks of an axis, or one for each.
     weighted : bool
@@ -75,6 +77,7 @@ class ArraySource:
     axes: tuple[int, ...]
     n_map: int
     in_memory: bool = True
+    finite: bool = True
     chunks: Chunks | None = None
     weighted: bool = False
     kept_from: int | None = None
@@ -160,7 +163,7 @@ class ArraySource:
             part = np.asarray(part)
         block = self._in_order(part)
         rows = flat_rows(block, self.n_map, kept)
-        if not self.in_memory:
+        if self.finite and not self.in_memory:
             self._require_finite(rows, block.shape, where, kept)
         return rows
 
@@ -193,7 +196,7 @@ class ArraySource:
         raise DataError(
             f"the data holds {len(bad)} values that are NaN or infinite in one block, the first at "
             f"{tuple(place[a] for a in sorted(place))}; expected finite numbers: crop them "
-            "away, or replace them (numpy.nan_to_num) and leave their samples out with where()"
+            "away, or leave their samples out with nan='skip' (unmix.samples, unmix.open)"
         )
 
     def prepare(self) -> None:
@@ -374,10 +377,26 @@ class Uploaded:
         return change(self)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Several:
+    """A leaf that reads several other tables, each down to leaves of its own."""
+
+    parts: tuple[Source, ...]
+
+    def prepare(self) -> None:
+        for part in self.parts:
+            part.prepare()
+
+    def rebuilt(self, change: Callable[[Source], Source]) -> Source:
+        return change(self)  # type: ignore[arg-type]  # children read
+
+
 def upload(leaf: Source) -> Source:
     """Return a leaf whose rows come to the current CUDA device."""
     from .cuda.uploads import like_on_device, on_device
 
+    if isinstance(leaf, Several):
+        return replace(leaf, parts=tuple(part.rebuilt(upload) for part in leaf.parts))
     if not isinstance(leaf, ArraySource):
         return leaf
     if is_dask(leaf.array):

@@ -92,17 +92,41 @@ class WindowStack:
 def extend(image: Array, axis: int, at: HostArray, n: int, edges: str) -> Array:
     """Read positions ``at`` along an axis of ``n`` pixels, some of which lie outside of it."""
     xp = namespace_of(image)
-    if edges == "periodic":
-        return xp.take(image, from_host(at % n, image), axis=axis)
-    period = max(2 * n - 2, 1)
-    folded = at % period
-    taken = xp.take(image, from_host(np.minimum(folded, period - folded) % n, image), axis=axis)
-    if edges == "reflect":
+    taken = xp.take(image, from_host(folded(at, n, edges), image), axis=axis)
+    if edges != "constant":
         return taken
     inside = from_host((at >= 0) & (at < n), image)
     if axis == -2:
         inside = inside[:, None]
     return xp.where(inside, taken, xp.zeros_like(taken))
+
+
+def folded(at: HostArray, n: int, edges: str) -> HostArray:
+    """Return which of ``n`` pixels are read at positions outside of them."""
+    if edges == "periodic":
+        return np.asarray(at % n)
+    period = max(2 * n - 2, 1)
+    inside = at % period
+    return np.asarray(np.minimum(inside, period - inside) % n)
+
+
+def whole_windows(mask: HostArray, grid: WindowGrid) -> HostArray:
+    """Return which windows hold only pixels (..., y, x) that take part: (..., grid_y, grid_x)."""
+    for axis, corners in ((-2, grid.corners[0]), (-1, grid.corners[1])):
+        n, w = grid.image_shape[axis], grid.window[axis]
+        at = corners[:, None] + np.arange(w)
+        taken = np.take(mask, folded(at, n, grid.edges), axis=axis)  # (..., grid, w)
+        if grid.edges == "constant":  # zeros outside are as good as pixels
+            outside = (at < 0) | (at >= n)
+            taken = taken | (outside[..., None] if axis == -2 else outside)
+        mask = np.asarray(taken.all(axis=axis))
+    return mask
+
+
+def zero_where_not_finite(rows: Array) -> Array:
+    """Fill pixels of which no window that takes part is made: NaN would reach its neighbours."""
+    xp = namespace_of(rows)
+    return xp.where(xp.isfinite(rows), rows, xp.zeros_like(rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -52,11 +52,45 @@ class WindowGrid:
         ]
         return np.asarray(np.multiply.outer(*inside))
 
+    def same_as(self, other: WindowGrid) -> bool:
+        """Tell whether both are the same windows of images of one size."""
+        mine, theirs = (
+            (g.image_shape, g.window, g.step, g.edges, [c.tolist() for c in g.corners])
+            for g in (self, other)
+        )
+        return mine == theirs
+
     def select(self, rows: slice, columns: slice) -> WindowGrid:
         """Return the grid of a block of windows."""
         step = (self.step[0] * (rows.step or 1), self.step[1] * (columns.step or 1))
         corners = (self.corners[0][rows], self.corners[1][columns])
         return replace(self, step=step, corners=corners)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One of several descriptors that were joined.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+        Its own.
+    weight : float
+        What its values were multiplied by.
+    """
+
+    axes: tuple[Axis, ...]
+    weight: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of its axes."""
+        return tuple(a.size for a in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of its entries."""
+        return int(np.prod(self.shape))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +109,10 @@ class Layout:
         Which samples take part, bool, of the map's shape. None: all.
     windows : WindowGrid, optional
         The window of each sample, where the last two map axes are a window grid.
+    parts : tuple of Part, optional
+        The descriptors that lie side by side along the one descriptor axis, where some were joined.
+    images : tuple of Layout, optional
+        The map of each entry of the first map axis, where images were put together along it.
     """
 
     map_axes: tuple[Axis, ...]
@@ -82,6 +120,8 @@ class Layout:
     index: HostArray | None = None
     mask: HostArray | None = None
     windows: WindowGrid | None = None
+    parts: tuple[Part, ...] | None = None
+    images: tuple[Layout, ...] | None = None
 
     @property
     def map_shape(self) -> tuple[int, ...]:
@@ -104,6 +144,13 @@ class Layout:
         if self.index is None:
             return int(np.prod(self.descriptor_shape))
         return int(self.index.max(initial=-1)) + 1
+
+    @property
+    def features(self) -> HostArray:
+        """The feature that holds each entry, of the descriptor's shape; -1 where it is left out."""
+        if self.index is not None:
+            return self.index
+        return np.arange(self.n_features).reshape(self.descriptor_shape)
 
     @property
     def multiplicity(self) -> HostArray | None:
@@ -176,7 +223,7 @@ class Layout:
 
     def with_descriptor(self, *axes: Axis, index: HostArray | None = None) -> Layout:
         """Return the layout of the same samples with another R."""
-        return replace(self, descriptor_axes=axes, index=index)
+        return replace(self, descriptor_axes=axes, index=index, parts=None)
 
     def select_map(self, slices: Slices, drop: tuple[int, ...] = ()) -> Layout:
         """Return the layout of a block of the map; axes numbered in ``drop`` (of size one) go."""
@@ -196,26 +243,23 @@ class Layout:
             map_axes=tuple(a for i, a in enumerate(axes) if i not in drop),
             mask=mask,
             windows=windows,
+            images=None if drop or _cuts(slices, self.map_shape) else self.images,
         )
 
     def select_entries(self, kept: HostArray) -> tuple[Layout, HostArray]:
         """Leave out the entries where ``kept`` is False; also return the features that remain."""
-        index = self.index
-        if index is None:
-            index = np.arange(self.n_features).reshape(self.descriptor_shape)
-        return self._renumbered(np.where(kept, index, -1), self.descriptor_axes)
+        return self._renumbered(np.where(kept, self.features, -1), self.descriptor_axes)
 
     def crop_entries(self, slices: Slices, drop: tuple[int, ...]) -> tuple[Layout, HostArray]:
         """Crop R to a block; also return the features that remain."""
-        index = self.index
-        if index is None:
-            index = np.arange(self.n_features).reshape(self.descriptor_shape)
         axes = [
             replace(a, values=a.values[s])
             for a, s in zip(self.descriptor_axes, slices, strict=True)
         ]
         left = tuple(a for i, a in enumerate(axes) if i not in drop)
-        return self._renumbered(np.squeeze(index[slices], axis=drop), left)
+        layout, features = self._renumbered(np.squeeze(self.features[slices], axis=drop), left)
+        cut = drop or _cuts(slices, self.descriptor_shape)
+        return replace(layout, parts=None if cut else self.parts), features
 
     def _renumbered(self, index: HostArray, axes: tuple[Axis, ...]) -> tuple[Layout, HostArray]:
         features = np.unique(index[index >= 0])
@@ -242,6 +286,11 @@ class Layout:
                 "the samples leave out other entries of the descriptor than the model does; "
                 "use the same masks, k_min and k_max for both"
             )
+
+
+def _cuts(slices: Slices, shape: tuple[int, ...]) -> bool:
+    """Tell whether slices leave something out."""
+    return any(len(range(n)[s]) < n for s, n in zip(slices, shape, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self
 
-from . import _door, decompose, describe, prepare, sampling
+from . import _door, combine, decompose, describe, prepare, sampling
 from ._arrays import from_host, is_array
 from ._errors import ParameterError, ShapeError
 from ._record import Record, Step, decode_array
@@ -27,6 +27,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "window_fft": describe.window_fft,
     "scan_fft": describe.scan_fft,
     "virtual_image": describe.virtual_image,
+    "radial_profile": describe.radial_profile,
+    "polar_transform": describe.polar_transform,
+    "angular_orders": describe.angular_orders,
+    "correlation": describe.correlation,
+    "intensity_histogram": describe.intensity_histogram,
+    "intensity_moments": describe.intensity_moments,
+    "symmetry_scores": describe.symmetry_scores,
+    "join": lambda samples, others, **options: combine.join(samples, *others, **options),
+    "concat": lambda samples, others, **options: combine.concat([samples, *others], **options),
     "pca": decompose.pca,
     "nfindr": decompose.nfindr,
     "vca": decompose.vca,
@@ -40,7 +49,17 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "gmm": decompose.gmm,
     "rank": decompose.rank,
 }
-METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "on", "keep")
+METHODS = (
+    "__getitem__",
+    "bin",
+    "where",
+    "features",
+    "transform",
+    "normalize",
+    "to_descriptor",
+    "on",
+    "keep",
+)
 SOURCES = ("samples", "open")
 FITS = (
     "pca",
@@ -96,14 +115,16 @@ class Pipeline:
         """Read the text that `Record.to_json` wrote."""
         return cls(Record.from_json(text))
 
-    def run(self, data: Any) -> Any:
+    def run(self, *data: Any) -> Any:
         """Run all steps on data.
 
         Parameters
         ----------
-        data : Samples, array or path
+        *data : Samples, array or path
             What takes the place of the data that the record began with: what `unmix.open` returns,
-            an array with the same axes, or a path to open.
+            an array with the same axes, or a path to open. A record of several data sets, that were
+            joined or put together or whose models were used, takes one for each, in the order in
+            which the steps call for them.
 
         Returns
         -------
@@ -114,31 +135,63 @@ class Pipeline:
         Raises
         ------
         ParameterError
-            If a step cannot be run again: it is unknown, or it used a model of other data.
+            If a step cannot be run again because it is unknown, or there is not one data set for
+            each of the record's.
         """
-        return _run(self.record.steps, data, {})
+        return _run(self.record.steps, _Data(self.record.steps, data))
 
-    def describe(self, data: Any) -> Samples:
+    def describe(self, *data: Any) -> Samples:
         """Run the steps before the first fit, and return the described samples."""
         names = [s.operation for s in self.record.steps]
         stop = next((i for i, name in enumerate(names) if name in (*FITS, "project")), len(names))
-        described: Samples = _run(self.record.steps[:stop], data, {})
+        steps = self.record.steps[:stop]
+        described: Samples = _run(steps, _Data(steps, data))
         return described
 
 
-def _run(steps: tuple[Step, ...], data: Any, memo: dict[str, Any]) -> Any:
-    """Run steps; ``memo`` holds the result of every chain of steps that was run on ``data``."""
-    if not steps:
-        raise ParameterError("the record has no steps; expected that of samples or of a model")
+class _Data:
+    """The data sets that steps begin with, and the result of every chain of steps on them."""
+
+    def __init__(self, steps: tuple[Step, ...], given: tuple[Any, ...]) -> None:
+        if not steps:
+            raise ParameterError("the record has no steps; expected that of samples or of a model")
+        names = list(dict.fromkeys(_beginnings(steps)))
+        if len(given) != len(names):
+            raise ParameterError(
+                f"the record was made of {len(names)} data sets, and {len(given)} came; hand in "
+                "one for each, in the order in which the steps call for them"
+            )
+        self.of = dict(zip(names, given, strict=True))
+        self.memo: dict[str, Any] = {}
+
+
+def _name(step: Step) -> str:
+    """Return what tells the data set of a first step from others."""
+    return json.dumps(step.run.get("data"))
+
+
+def _beginnings(steps: tuple[Step, ...]) -> Iterator[str]:
+    """Find the data sets that steps begin with, those of their parameters too."""
+    yield _name(steps[0])
+    for step in steps:
+        for value in step.parameters.values():
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, dict) and "record" in one:
+                    yield from _beginnings(Record.from_list(one["record"]).steps)
+
+
+def _run(steps: tuple[Step, ...], data: _Data) -> Any:
+    """Run steps; chains of steps that were run before are not run again."""
     result: Any = None
     for i, step in enumerate(steps):
-        key = json.dumps([[s.operation, s.parameters] for s in steps[: i + 1]])
-        if key not in memo:
+        chain = [[s.operation, s.parameters] for s in steps[: i + 1]]
+        key = json.dumps([_name(steps[0]), chain])
+        if key not in data.memo:
             if i == 0:
-                memo[key] = _begin(step, data)
+                data.memo[key] = _begin(step, data.of[_name(step)])
             else:
-                memo[key] = _apply(step, result, steps[0], data, memo)
-        result = memo[key]
+                data.memo[key] = _apply(step, result, data)
+        result = data.memo[key]
     return result
 
 
@@ -150,7 +203,7 @@ def _begin(step: Step, data: Any) -> Samples:
     if isinstance(data, (str, PathLike)):
         from .io import open as open_file
 
-        return open_file(data, axes=step.parameters.get("axes"))
+        return open_file(data, **{k: v for k, v in step.parameters.items() if k != "path"})
     if isinstance(data, Samples):
         return data
     if step.operation == "samples":
@@ -164,19 +217,19 @@ def _begin(step: Step, data: Any) -> Samples:
     return _door.as_image(data)
 
 
-def _apply(step: Step, given: Any, source: Step, data: Any, memo: dict[str, Any]) -> Any:
+def _apply(step: Step, given: Any, data: _Data) -> Any:
     name = step.operation
     if isinstance(given, Unmixing):
         if name == "scores":
             return given.scores
+        if name == "split":
+            return combine.split(given)[step.parameters["number"]]
         raise ParameterError(f"the step {name!r} of the record cannot follow a fit")
-    if name == "project":
-        raise ParameterError(
-            "a record does not hold the model that was projected; call its project()"
-        )
-    options = {k: _decoded(v, given, source, data, memo) for k, v in step.parameters.items()}
+    options = {k: _decoded(v, given, data) for k, v in step.parameters.items()}
     if name in FUNCTIONS:
         return FUNCTIONS[name](given, **options)
+    if name == "project":
+        return options["model"].project(given)
     if name == "__getitem__":
         key = options["key"]
         return given[tuple(key) if isinstance(key, list) else key]
@@ -185,9 +238,9 @@ def _apply(step: Step, given: Any, source: Step, data: Any, memo: dict[str, Any]
     raise ParameterError(f"the record has the step {name!r}, which this version does not know")
 
 
-def _decoded(value: Any, given: Samples, source: Step, data: Any, memo: dict[str, Any]) -> Any:
+def _decoded(value: Any, given: Samples, data: _Data) -> Any:
     if isinstance(value, list):
-        return [_decoded(v, given, source, data, memo) for v in value]
+        return [_decoded(v, given, data) for v in value]
     if not isinstance(value, dict):
         return value
     if "slice" in value:
@@ -198,10 +251,4 @@ def _decoded(value: Any, given: Samples, source: Step, data: Any, memo: dict[str
         array = decode_array(value["array"])
         like = given.source.like
         return array if array.dtype == bool or not is_array(like) else from_host(array, like)
-    inner = Record.from_list(value["record"]).steps
-    if inner[0].run.get("data") != source.run.get("data"):
-        raise ParameterError(
-            "a step of the record used a model of other data, which the record does not hold; "
-            "run the steps by hand with that model"
-        )
-    return _run(inner, data, memo)
+    return _run(Record.from_list(value["record"]).steps, data)

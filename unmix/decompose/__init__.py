@@ -1,6 +1,7 @@
 """S(x, R) into maps and components."""
 
 from ._rank_table import RankRule, RankTable
+from ._sweep import sweep
 from .abundances import abundances
 from .bayesian import bayesian_unmixing
 from .compare import compare
@@ -33,5 +34,6 @@ __all__ = [
     "pca",
     "ppi",
     "rank",
+    "sweep",
     "vca",
 ]

@@ -60,6 +60,15 @@ def require_noise(noise: Any) -> None:
         raise ParameterError(f"noise is {noise!r}; expected None or 'poisson'")
 
 
+def signed_since(samples: Samples) -> str | None:
+    """Return the step that left values below zero, or None where none is known to have."""
+    if samples.nonnegative is not False:
+        return None
+    steps = [s for s in samples.record.steps if s.operation in ("normalize", "transform")]
+    options = ", ".join(f"{k}={v!r}" for k, v in steps[-1].parameters.items()) if steps else ""
+    return f"{steps[-1].operation}({options})" if steps else "they were made"
+
+
 def kept_if_it_fits(samples: Samples, passes: int) -> Samples:
     """Hold the table in memory for a method with many passes, where the budget allows it.
 

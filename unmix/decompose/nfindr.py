@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from .._record import Clock
 from .._results import PrincipalComponents
 from .._samples import Samples
 from .._typing import RNG, Array
-from ._common import whole_number
+from ._common import signed_since, whole_number
 from ._vertices import endmember_count, farthest_from, mixed_of, search_over, subspace
 from .pca import pca as fit_pca
 
@@ -60,6 +61,11 @@ def nfindr(
         in the namespace, on the device and in the computing type of the data; ``indices``,
         ``positions`` (in the axes' units), ``volume`` and ``volume_history`` on the host.
 
+    Warns
+    -----
+    UserWarning
+        If values are below zero since a step such as ``normalize("standard")``.
+
     Raises
     ------
     DataError
@@ -86,6 +92,13 @@ def nfindr(
     """
     clock, key = Clock(), rng_key(rng)
     samples = as_table(samples)
+    if since := signed_since(samples):
+        warnings.warn(
+            f"the samples hold values below zero since {since}: abundances are fractions still, "
+            "but endmembers are no spectra or counts any more; normalize('unit_sum') or 'minmax' "
+            "keep values above zero",
+            stacklevel=2,
+        )
     n = samples.layout.n_samples
     n_endmembers = endmember_count(samples, n_endmembers)
     n_starts = whole_number(n_starts, 0, 10_000, "n_starts", "random starts")

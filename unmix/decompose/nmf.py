@@ -6,12 +6,12 @@ from typing import Literal, get_args
 
 from .._arrays import namespace_of, rng_key
 from .._door import as_table
-from .._errors import ParameterError
+from .._errors import DataError, ParameterError
 from .._record import Clock
 from .._results import Loss, NonnegativeFactors, Unmixing, maps_of
 from .._samples import Samples
 from .._typing import RNG, Array
-from ._common import kept_if_it_fits, not_negative, require_noise, whole_number
+from ._common import kept_if_it_fits, not_negative, require_noise, signed_since, whole_number
 from ._factor_starts import Start, start_of
 from ._factors import Divergence, Factors, SquaredError, take_turns
 from ._poisson import PoissonScaling, poisson_scaling
@@ -104,6 +104,11 @@ def nmf(
     """
     clock, key = Clock(), rng_key(rng)
     samples = as_table(samples)
+    if since := signed_since(samples):
+        raise DataError(
+            f"the samples hold values below zero since {since}; expected none: take "
+            "normalize('minmax'), 'unit_sum' or 'unit_norm', or transform('clip', low=0)"
+        )
     most = min(samples.layout.n_samples, samples.layout.n_features)
     why = f"{samples.layout.n_samples} samples with {samples.layout.n_features} features"
     n_components = whole_number(n_components, 1, most, "n_components", why)

@@ -9,13 +9,14 @@ import numpy as np
 
 from .._arrays import from_host, is_array, to_host
 from .._axes import Axis
-from .._door import require_detector, require_samples
-from .._errors import DataError, DTypeError, ParameterError, ShapeError
+from .._door import descriptor_plane
+from .._errors import DataError, ParameterError, ShapeError
 from .._fold import map_rows
 from .._samples import Samples
 from .._sources import ArraySource
 from .._typing import Array, HostArray
 from ..layout import Layout
+from ._planes import require_real_samples
 
 
 def detector_mask(
@@ -62,7 +63,7 @@ def detector_mask(
            [0, 1, 1, 1, 0],
            [0, 0, 0, 0, 0]])
     """
-    y, x = require_detector(samples)
+    y, x = descriptor_plane(samples)
     if center is None:
         center = (float(y.values[0] + y.values[-1]) / 2, float(x.values[0] + x.values[-1]) / 2)
     numbers: list[Any] = [*center, inner, *([] if outer is None else [outer])]
@@ -127,9 +128,7 @@ def virtual_image(samples: Samples, mask: Array) -> Samples:
     >>> um.virtual_image(scan, um.detector_mask(scan, outer=4))
     <Samples scan_y 8 x scan_x 9 (px), float32, numpy>
     """
-    samples = require_samples(samples)
-    if samples.is_complex:
-        raise DTypeError("these samples are complex; take output='amplitude' or 'power'")
+    samples = require_real_samples(samples)
     weights = _weights(mask, samples.layout.descriptor_shape)
     several = weights.ndim > len(samples.layout.descriptor_shape)
     stack = weights if several else weights[None]
@@ -149,6 +148,7 @@ def virtual_image(samples: Samples, mask: Array) -> Samples:
         (),
         mask=None if left_out is None else np.broadcast_to(left_out, images.shape),
         windows=samples.layout.windows,
+        images=None if several else samples.layout.images,
     )
     return Samples(
         source=ArraySource(images, tuple(range(images.ndim)), images.ndim),

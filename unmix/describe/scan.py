@@ -117,7 +117,7 @@ def scan_fft(
         facts["out"] = os.fspath(out)
     return Samples(
         source=source,
-        layout=replace(layout, map_axes=map_axes, windows=None),
+        layout=replace(layout, map_axes=map_axes, windows=None, images=None),
         record=samples.record.then("scan_fft", {"taper": taper, "output": output}, **facts),
         nonnegative=True if output != "complex" else None,
     )

@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from .._results import (
 )
 from .._typing import HostArray
 from .._write import new_file
-from ..layout import Layout, WindowGrid
+from ..layout import Layout, Part, WindowGrid
 from ._numpy import MODEL, read_member
 from ._opened import unreadable
 
@@ -117,13 +117,27 @@ def save(path: str | os.PathLike[str], model: Unmixing) -> None:
 
 
 def _header(model: Unmixing) -> dict[str, Any]:
-    layout, grid = model.layout, model.layout.windows
+    layout = model.layout
     return {
         "format": FORMAT,
         "version": VERSION,
         "kind": type(model).__name__,
-        "map_axes": [{"name": a.name, "units": a.units} for a in layout.map_axes],
-        "descriptor_axes": [{"name": a.name, "units": a.units} for a in layout.descriptor_axes],
+        **_layout_header(layout),
+        "parts": [{"axes": _named(p.axes), "weight": p.weight} for p in layout.parts or ()],
+        "images": [_layout_header(image) for image in layout.images or ()],
+        "record": model.record.to_list(),
+    }
+
+
+def _named(axes: tuple[Axis, ...]) -> list[dict[str, str]]:
+    return [{"name": a.name, "units": a.units} for a in axes]
+
+
+def _layout_header(layout: Layout) -> dict[str, Any]:
+    grid = layout.windows
+    return {
+        "map_axes": _named(layout.map_axes),
+        "descriptor_axes": _named(layout.descriptor_axes),
         "windows": None
         if grid is None
         else {
@@ -132,23 +146,31 @@ def _header(model: Unmixing) -> dict[str, Any]:
             "step": list(grid.step),
             "edges": grid.edges,
         },
-        "record": model.record.to_list(),
     }
 
 
 def _arrays(model: Unmixing) -> dict[str, HostArray]:
     layout = model.layout
     named = {name: getattr(model, name) for name in ("maps", "components", "mean", *model.extras)}
-    for i, axis in enumerate((*layout.map_axes, *layout.descriptor_axes)):
-        named[f"axis{i}"] = axis.values
-    named |= {"index": layout.index, "mask": layout.mask}
-    if layout.windows is not None:
-        named["corners_y"], named["corners_x"] = layout.windows.corners
+    named |= _layout_arrays(layout)
+    for i, part in enumerate(layout.parts or ()):
+        named |= {f"part{i}_axis{j}": axis.values for j, axis in enumerate(part.axes)}
+    for i, image in enumerate(layout.images or ()):
+        named |= {f"image{i}_{name}": value for name, value in _layout_arrays(image).items()}
     return {
         name: to_host(value) if is_array(value) else np.asarray(value)
         for name, value in named.items()
         if value is not None
     }
+
+
+def _layout_arrays(layout: Layout) -> dict[str, Any]:
+    axes = (*layout.map_axes, *layout.descriptor_axes)
+    named: dict[str, Any] = {f"axis{i}": axis.values for i, axis in enumerate(axes)}
+    named |= {"index": layout.index, "mask": layout.mask}
+    if layout.windows is not None:
+        named["corners_y"], named["corners_x"] = layout.windows.corners
+    return named
 
 
 def load(path: str | os.PathLike[str]) -> Unmixing:
@@ -213,13 +235,36 @@ def _model(header: Mapping[str, Any], arrays: dict[str, HostArray]) -> Unmixing:
         raise ValueError(msg)
     known = {f.name for f in fields(kind)} - {"layout", "record"}
     found = {n: a if a.ndim else a.item() for n, a in arrays.items() if n in known}
-    layout, record = _layout(header, arrays), Record.from_list(header["record"])
+    layout, record = _layout_of(header, arrays), Record.from_list(header["record"])
     model: Unmixing = kind(**found, layout=layout, record=record)
     expected = ((len(model), *layout.map_shape), (len(model), *layout.descriptor_shape))
     if (model.maps.shape, model.components.shape) != expected:
         msg = f"maps {model.maps.shape} and components {model.components.shape} do not fit the axes"
         raise ValueError(msg)
     return model
+
+
+def _layout_of(header: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> Layout:
+    """Return the layout with what was joined or put together in it."""
+    parts = tuple(
+        Part(
+            tuple(
+                Axis(a["name"], arrays[f"part{i}_axis{j}"], a["units"])
+                for j, a in enumerate(part["axes"])
+            ),
+            float(part["weight"]),
+        )
+        for i, part in enumerate(header.get("parts", ()))
+    )
+    images = tuple(
+        _layout(image, _beginning_with(f"image{i}_", arrays))
+        for i, image in enumerate(header.get("images", ()))
+    )
+    return replace(_layout(header, arrays), parts=parts or None, images=images or None)
+
+
+def _beginning_with(start: str, arrays: Mapping[str, HostArray]) -> dict[str, HostArray]:
+    return {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
 
 
 def _layout(header: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> Layout:

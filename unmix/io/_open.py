@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .._door import samples as make_samples
 from .._errors import FileError, ParameterError, ShapeError
@@ -37,7 +37,13 @@ READERS: dict[str, Callable[[Path, str | None], Opened]] = {
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
 
 
-def open(path: str | os.PathLike[str], *, axes: str | None = None, chunks: Any = None) -> Samples:
+def open(
+    path: str | os.PathLike[str],
+    *,
+    axes: str | None = None,
+    chunks: Any = None,
+    nan: Literal["raise", "skip"] = "raise",
+) -> Samples:
     """Open a file of measured data.
 
     Parameters
@@ -58,6 +64,9 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None, chunks: Any =
         Read the file as a dask array with these chunks: ``"auto"``, a size, or sizes for each axis,
         as `dask.array.from_array` takes them. Every worker opens the file itself, under the same
         path; a chunk of the file, or several, make a good one. Default: no Dask.
+    nan : {"raise", "skip"}
+        What is done about NaN and infinity: see `unmix.samples`. To skip them reads all of the file
+        once.
 
     Returns
     -------
@@ -104,9 +113,11 @@ def open(path: str | os.PathLike[str], *, axes: str | None = None, chunks: Any =
     array = opened.array
     if chunks is not None:
         array = in_chunks(reader, file, name, array, chunks)
-    samples = make_samples(array, len(map_names), map_names=map_names, descriptor_names=entries)
+    samples = make_samples(
+        array, len(map_names), map_names=map_names, descriptor_names=entries, nan=nan
+    )
     facts = {"data": fingerprint(opened.array), "reader": opened.library}
-    record = Record().then("open", {"path": os.fspath(path), "axes": axes}, **facts)
+    record = Record().then("open", {"path": os.fspath(path), "axes": axes, "nan": nan}, **facts)
     scaled = tuple(
         replace(opened.scales.get(i, a), name=a.name) for i, a in enumerate(samples.axes)
     )

@@ -3,6 +3,7 @@
 from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnls, points_of, ucls
 from .beams import Interpolation, center_of_mass, disc_positions, moved, stretched
 from .convergence import effective_sample_size, quantiles, split_r_hat
+from .correlation import correlate, fast_size, padded_shape
 from .covariance import Moments, covariance, eigenpairs, merge_covariance
 from .diagonal import Independent, independent, updated_independent
 from .dirichlet import (
@@ -53,6 +54,7 @@ from .gmm import (
     expectation_maximization,
     updated,
 )
+from .histogram import histograms, moments
 from .ica import (
     Contrast,
     ContrastSums,
@@ -98,6 +100,9 @@ from .ppca import (
     turned_subspaces,
     updated_subspaces,
 )
+from .quartiles import PASSES as QUARTILE_PASSES
+from .quartiles import Bracket, Quartiles, count_below, row_quartiles
+from .radial import angular_moduli, interpolated, ring_means, ring_variances
 from .rank import (
     description_length,
     elbow,
@@ -143,6 +148,7 @@ from .svd import (
     randomized_svd,
     sketch,
 )
+from .symmetry import symmetry_scores
 from .validation import HALVINGS, bicross_validation, fewest_components
 from .windows import corners, overlap_add, pair, require_windows_fit, sliding_windows
 
@@ -152,9 +158,11 @@ __all__ = [
     "KINDS",
     "LEAST_ABUNDANCE",
     "LOSS",
+    "QUARTILE_PASSES",
     "Assigned",
     "Assignment",
     "Bound",
+    "Bracket",
     "Constraint",
     "Contrast",
     "ContrastSums",
@@ -171,6 +179,7 @@ __all__ = [
     "Output",
     "Pairs",
     "Products",
+    "Quartiles",
     "Reassignment",
     "Rotation",
     "Seed",
@@ -182,6 +191,7 @@ __all__ = [
     "Subspaces",
     "Whitened",
     "active_set",
+    "angular_moduli",
     "assign",
     "assigned",
     "bicross_validation",
@@ -192,6 +202,8 @@ __all__ = [
     "contrast_pass",
     "contrast_sums",
     "corners",
+    "correlate",
+    "count_below",
     "covariance",
     "decorrelated",
     "densities",
@@ -209,6 +221,7 @@ __all__ = [
     "expectation_maximization",
     "farthest_from_span",
     "farthest_point",
+    "fast_size",
     "fastica",
     "fcls",
     "fewest_components",
@@ -219,8 +232,10 @@ __all__ = [
     "grow_simplex",
     "hals",
     "highest_forms",
+    "histograms",
     "hysime",
     "independent",
+    "interpolated",
     "kmeans",
     "kullback_leibler",
     "kullback_leibler_maps",
@@ -245,6 +260,7 @@ __all__ = [
     "mixed",
     "mixing",
     "modulus",
+    "moments",
     "morans_i",
     "move_share",
     "moved",
@@ -259,6 +275,7 @@ __all__ = [
     "optimal_threshold",
     "orthonormal",
     "overlap_add",
+    "padded_shape",
     "pair",
     "plane_moments",
     "plane_of",
@@ -275,6 +292,9 @@ __all__ = [
     "randomized_svd",
     "reassign",
     "require_windows_fit",
+    "ring_means",
+    "ring_variances",
+    "row_quartiles",
     "row_statistics",
     "scaled",
     "signal_to_noise",
@@ -289,6 +309,7 @@ __all__ = [
     "step_limits",
     "stretched",
     "subspaces",
+    "symmetry_scores",
     "take_share",
     "taper_weights",
     "transform",

@@ -10,8 +10,9 @@ import numpy as np
 from .._arrays import from_host, namespace_of
 from .._errors import DataError, ParameterError
 from .._typing import Array, HostArray
+from .quartiles import Quartiles
 
-KINDS = ("minmax", "unit_sum", "unit_norm", "standard")
+KINDS = ("minmax", "unit_sum", "unit_norm", "standard", "robust")
 
 
 def transform(name: str, **options: float) -> Callable[[Array], Array]:
@@ -108,16 +109,16 @@ def pooled(columns: Statistics, counts: HostArray | None) -> Statistics:
     )
 
 
-def scaled(rows: Array, seen: Statistics, kind: str) -> Array:
+def scaled(rows: Array, seen: Statistics | Quartiles, kind: str) -> Array:
     """Scale rows by statistics that broadcast against them.
 
     Parameters
     ----------
     rows : array
         Shape (b, n_features), floating.
-    seen : Statistics
-        Of each row, each column or all.
-    kind : {"minmax", "unit_sum", "unit_norm", "standard"}
+    seen : Statistics or Quartiles
+        Of each row, each column or all; quartiles for ``"robust"``.
+    kind : {"minmax", "unit_sum", "unit_norm", "standard", "robust"}
         See `unmix.Samples.normalize`.
 
     Returns
@@ -126,7 +127,9 @@ def scaled(rows: Array, seen: Statistics, kind: str) -> Array:
         Shape (b, n_features) in the dtype of ``rows``.
     """
     xp = namespace_of(rows)
-    if kind == "minmax":
+    if isinstance(seen, Quartiles):
+        shift, size = seen.middle, seen.high - seen.low
+    elif kind == "minmax":
         shift, size = seen.low, seen.high - seen.low
     elif kind == "unit_sum":
         shift, size = xp.zeros_like(seen.total), seen.total

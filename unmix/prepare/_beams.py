@@ -13,7 +13,7 @@ import numpy as np
 from .. import ops
 from .._arrays import from_host, is_array, namespace_of, to_host
 from .._axes import Axis
-from .._door import require_detector
+from .._door import descriptor_plane
 from .._errors import DataError, ParameterError, ShapeError
 from .._fold import map_rows
 from .._samples import Samples
@@ -330,7 +330,7 @@ def ellipse(ratio: float, angle: float) -> HostArray:
 
 def _all_of_detector(samples: Any) -> tuple[Axis, Axis]:
     """Return the detector's axes, of which every pixel must be there."""
-    axes = require_detector(samples)
+    axes = descriptor_plane(samples)
     if samples.layout.index is not None:
         raise ShapeError(
             "entries of the descriptor are left out, or share features as those of spectra do; "

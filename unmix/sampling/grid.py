@@ -15,9 +15,9 @@ from .._lattice import lattice_period
 from .._lengths import in_pixels
 from .._record import encode
 from .._samples import Samples
-from .._sources import ArraySource
+from .._sources import ArraySource, Mapped
 from .._typing import Array, HostArray
-from .._windows import ImageBlocks, WindowSource
+from .._windows import ImageBlocks, WindowSource, whole_windows, zero_where_not_finite
 from ..layout import Layout, WindowGrid
 from .suggest import STEPS, good_size
 
@@ -54,13 +54,15 @@ def sliding_windows(
     Samples
         Map axes (..., grid_y, grid_x), coordinates of the windows' centres in the image's units;
         descriptor axes (win_y, win_x), distances from the centre. Nothing is copied. The fraction
-        of each window inside the image is in ``layout.windows.coverage``. The record holds window
-        and step in pixels, and beside them what was asked for and the period.
+        of each window inside the image is in ``layout.windows.coverage``. Where pixels of the image
+        are left out, so are the windows that hold one. The record holds window and step in pixels,
+        and beside them what was asked for and the period.
 
     Raises
     ------
     ShapeError
-        If a window is larger than the image, or a size or step is not a positive whole number.
+        If a window is larger than the image, a size or step is not a positive whole number, or
+        every window holds a pixel that is left out.
     ParameterError
         If a size or step has a unit that the image has not, or the image shows no lattice.
     DTypeError, DataError
@@ -78,8 +80,6 @@ def sliding_windows(
     """
     source = as_image(image)
     *lead, y, x = source.layout.map_axes
-    if source.layout.mask is not None:
-        raise ShapeError("the image is masked; mask the windows instead, with where() on them")
     window, step, facts = _geometry(source, window, step)
     ops.require_windows_fit(source.layout.map_shape, window, step)
     grid = WindowGrid((y.size, x.size), window, step, _corners((y, x), window, step, edges), edges)
@@ -92,9 +92,14 @@ def sliding_windows(
         for name, a, w in zip(("win_y", "win_x"), (y, x), window, strict=True)
     ]
     parameters = {"window": window, "step": step, "edges": edges}
+    pixels, mask = source.source, source.layout.mask
+    if mask is not None:
+        pixels, mask = Mapped(pixels, zero_where_not_finite), whole_windows(mask, grid)
+        if not mask.any():
+            raise ShapeError("every window holds a pixel that is left out; take a smaller window")
     return Samples(
-        source=WindowSource(ImageBlocks(source.source, source.layout.map_shape, grid)),
-        layout=Layout((*lead, *axes), tuple(inner), windows=grid),
+        source=WindowSource(ImageBlocks(pixels, source.layout.map_shape, grid)),
+        layout=Layout((*lead, *axes), tuple(inner), mask=mask, windows=grid),
         record=source.record.then("sliding_windows", parameters, **facts),
         nonnegative=source.nonnegative,
     )
