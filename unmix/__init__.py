@@ -37,13 +37,39 @@ from ._results import (
 )
 from ._samples import Samples
 from ._tiles import Tile
-from .decompose import abundances, atgp, bayesian_unmixing, ica, kmeans, nfindr, nmf, pca, ppi, vca
+from .decompose import (
+    abundances,
+    agglomerative,
+    atgp,
+    bayesian_unmixing,
+    ica,
+    kmeans,
+    nfindr,
+    nmf,
+    pca,
+    ppi,
+    vca,
+)
 from .describe import detector_mask, scan_fft, virtual_image, window_fft
 from .sampling import overlap_add, sliding_windows
 
 if TYPE_CHECKING:
     from . import io, plot, synthetic
     from .io import load, open, save
+    from .maps import (
+        AreaFractions,
+        Hierarchy,
+        Regions,
+        Silhouette,
+        area_fractions,
+        classify,
+        hierarchy,
+        match_labels,
+        regions,
+        residual_map,
+        silhouette,
+        threshold,
+    )
     from .pipeline import Pipeline
     from .reading import representatives
 
@@ -56,6 +82,18 @@ _LATER = {
     "save": "io:save",
     "Pipeline": "pipeline:Pipeline",
     "representatives": "reading:representatives",
+    "AreaFractions": "maps:AreaFractions",
+    "Hierarchy": "maps:Hierarchy",
+    "Regions": "maps:Regions",
+    "Silhouette": "maps:Silhouette",
+    "area_fractions": "maps:area_fractions",
+    "classify": "maps:classify",
+    "hierarchy": "maps:hierarchy",
+    "match_labels": "maps:match_labels",
+    "regions": "maps:regions",
+    "residual_map": "maps:residual_map",
+    "silhouette": "maps:silhouette",
+    "threshold": "maps:threshold",
 }
 """What is imported when it is asked for: name -> module, or module:name."""
 
@@ -80,12 +118,14 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AreaFractions",
     "BackendError",
     "Clusters",
     "DTypeError",
     "DataError",
     "Endmembers",
     "FileError",
+    "Hierarchy",
     "IndependentComponents",
     "NonnegativeFactors",
     "ParameterError",
@@ -94,23 +134,30 @@ __all__ = [
     "Posterior",
     "PrincipalComponents",
     "Record",
+    "Regions",
     "Samples",
     "ShapeError",
+    "Silhouette",
     "Step",
     "Tile",
     "UnmixError",
     "Unmixing",
     "abundances",
+    "agglomerative",
+    "area_fractions",
     "atgp",
     "bayesian_unmixing",
+    "classify",
     "config",
     "detector_mask",
     "explain",
     "fold",
+    "hierarchy",
     "ica",
     "io",
     "kmeans",
     "load",
+    "match_labels",
     "nfindr",
     "nmf",
     "open",
@@ -119,13 +166,17 @@ __all__ = [
     "pca",
     "plot",
     "ppi",
+    "regions",
     "representatives",
+    "residual_map",
     "routes",
     "samples",
     "save",
     "scan_fft",
+    "silhouette",
     "sliding_windows",
     "synthetic",
+    "threshold",
     "vca",
     "virtual_image",
     "window_fft",

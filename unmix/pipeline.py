@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self
 
-from . import _door, decompose, describe, sampling
+from . import _door, decompose, describe, maps, sampling
 from ._arrays import from_host, is_array
 from ._errors import ParameterError, ShapeError
 from ._record import Record, Step, decode_array
@@ -31,8 +31,17 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "kmeans": decompose.kmeans,
     "nmf": decompose.nmf,
     "ica": decompose.ica,
+    "agglomerative": decompose.agglomerative,
+    "residual_map": maps.residual_map,
+    "threshold": maps.threshold,
+    "regions": maps.regions,
 }
+
 METHODS = ("__getitem__", "bin", "where", "features", "transform", "normalize", "on", "keep")
+EDITS = ("select", "drop", "reorder", "merge", "rename", "recolor", "reconstruct")
+"""Methods of a model."""
+SHAPES = ("opened", "closed", "without_small", "filled", "pieces", "watershed", "on_pixels")
+"""Methods of regions."""
 SOURCES = ("samples", "open")
 FITS = (
     "pca",
@@ -45,6 +54,7 @@ FITS = (
     "kmeans",
     "nmf",
     "ica",
+    "agglomerative",
 )
 """Steps that turn samples into a model."""
 
@@ -157,9 +167,9 @@ def _begin(step: Step, data: Any) -> Samples:
 def _apply(step: Step, given: Any, source: Step, data: Any, memo: dict[str, Any]) -> Any:
     name = step.operation
     if isinstance(given, Unmixing):
-        if name == "scores":
-            return given.scores
-        raise ParameterError(f"the step {name!r} of the record cannot follow a fit")
+        return _apply_to_model(step, given)
+    if isinstance(given, maps.Regions) and name in SHAPES:
+        return getattr(given, name)(**step.parameters)
     if name == "project":
         raise ParameterError(
             "a record does not hold the model that was projected; call its project()"
@@ -173,6 +183,22 @@ def _apply(step: Step, given: Any, source: Step, data: Any, memo: dict[str, Any]
     if name in METHODS:
         return getattr(given, name)(**options)
     raise ParameterError(f"the record has the step {name!r}, which this version does not know")
+
+
+def _apply_to_model(step: Step, model: Unmixing) -> Any:
+    name, options = step.operation, step.parameters
+    if name == "scores":
+        return model.scores
+    if name == "merge":
+        return model.merge(*options["components"], names=options["names"])
+    if name in EDITS:
+        return getattr(model, name)(**options)
+    if name == "classify":
+        return maps.classify(model, **options)
+    if name == "regions":
+        labels = decode_array(options["labels"]["array"])
+        return maps.regions(model, labels, names=options["names"])
+    raise ParameterError(f"the step {name!r} of the record cannot follow a fit")
 
 
 def _decoded(value: Any, given: Samples, source: Step, data: Any, memo: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """S(x, R) into maps and components."""
 
 from .abundances import abundances
+from .agglomerative import agglomerative
 from .bayesian import bayesian_unmixing
 from .extraction import atgp, vca
 from .ica import ica
@@ -12,6 +13,7 @@ from .purity import ppi
 
 __all__ = [
     "abundances",
+    "agglomerative",
     "atgp",
     "bayesian_unmixing",
     "ica",

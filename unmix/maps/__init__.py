@@ -1,0 +1,23 @@
+"""What maps say: residuals, regions and their areas, labels that stay."""
+
+from ._classify import classify, threshold
+from ._hierarchy import Hierarchy, Silhouette, hierarchy, silhouette
+from ._regions import Regions, regions
+from .fractions import AreaFractions, area_fractions
+from .match import match_labels
+from .residuals import residual_map
+
+__all__ = [
+    "AreaFractions",
+    "Hierarchy",
+    "Regions",
+    "Silhouette",
+    "area_fractions",
+    "classify",
+    "hierarchy",
+    "match_labels",
+    "regions",
+    "residual_map",
+    "silhouette",
+    "threshold",
+]
