@@ -131,8 +131,7 @@ class Regions:
         Regions
             `filled` gives what is lost to the neighbours.
         """
-        n = self.labels.size
-        size = whole_number(size, 1, n, "size", f"the map has {n} entries")
+        size = whole_number(size, 1, 1 << 31, "size", "entries of the map")
         labels = self._by_frame(lambda part, _: shapes.without_small(part, size, diagonal))
         return self._with(labels, "without_small", size=size, diagonal=diagonal)
 

@@ -13,6 +13,9 @@ from .._typing import HostArray
 from ._classify import classify
 from ._regions import Regions
 
+ONE_SIGMA = 0.6826894921370859
+"""Probability that a Gaussian is within one standard deviation."""
+
 REACH = 3.0
 """Correlations are summed up to this many of the lengths that they have (Sokal's window)."""
 
@@ -26,7 +29,7 @@ class AreaFractions:
     fractions : numpy.ndarray
         Shape (n, *frames), of what takes part in the map; what is unclassified is in none of them.
     error : numpy.ndarray
-        Standard error, (n, *frames).
+        Half the interval of one standard deviation, (n, *frames).
     low, high : numpy.ndarray
         Ends of the intervals, (n, *frames).
     level : float
@@ -96,7 +99,9 @@ def area_fractions(regions: Regions | Clusters, *, level: float = 0.95) -> AreaF
     frames together, with the mean of each frame taken off, which is made up for; they are summed up
     to three of their own lengths. A is at least the number of windows that cover one place.
     Intervals are Wilson's for N / A independent entries: they have a width where a class covers
-    nothing, or all. Errors of the labels themselves are not in them.
+    nothing, or all. What is unclassified may be of any class: intervals reach from the fraction
+    without it to that with it (Manski's bounds). Wrong labels are in them so far as they are taken
+    for what they are: a class narrower than a window is most often none (`Regions.opened`).
 
     On random fields cut at a known level, 95 % intervals hold the fraction in 90 to 97 % of frames
     that were taken 40 together, with domains from half an entry to an eighth of the map. One image
@@ -107,6 +112,7 @@ def area_fractions(regions: Regions | Clusters, *, level: float = 0.95) -> AreaF
     ----------
     Lantuejoul, J. Microscopy 161, 387 (1991): the integral range. Sokal, in Functional Integration
     (Plenum 1997), 131: the window. Wilson, J. Am. Stat. Assoc. 22, 209 (1927): the interval.
+    Manski, Am. Econ. Rev. 80, 319 (1990): the bounds.
 
     Examples
     --------
@@ -137,12 +143,15 @@ def area_fractions(regions: Regions | Clusters, *, level: float = 0.95) -> AreaF
         found.append(max(integral_range(members, kept), regions.overlap))
     p, ranges = np.stack(fractions), np.array(found)
     independent = np.maximum(n / ranges[:, None], 1)
-    low, high = wilson(p, independent, level)
-    one = wilson(p, independent, 0.6826894921370859)
+    most = np.minimum(p + 1 - p.sum(axis=0), 1)  # with all that is unclassified
+    (low, high), (one_low, one_high) = (
+        (wilson(p, independent, of)[0], wilson(most, independent, of)[1])
+        for of in (level, ONE_SIGMA)
+    )
     shape = (len(regions), *regions.labels.shape[:-2])
     return AreaFractions(
         fractions=p.reshape(shape),
-        error=((one[1] - one[0]) / 2).reshape(shape),
+        error=((one_high - one_low) / 2).reshape(shape),
         low=low.reshape(shape),
         high=high.reshape(shape),
         level=float(level),
