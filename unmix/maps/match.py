@@ -155,10 +155,15 @@ def _flat(maps: Any) -> HostArray:
 
 
 def _correlations(a: HostArray, b: HostArray) -> HostArray:
-    """Correlations (k, r) of rows over the columns that both know; 0 for rows that are constant."""
+    """Correlations (k, r) of rows over the columns that both know.
+
+    Of a row that is constant, such as a class of all samples, cosines.
+    """
     known = np.isfinite(a).all(axis=0) & np.isfinite(b).all(axis=0)
-    a, b = (v[:, known] - v[:, known].mean(axis=1, keepdims=True) for v in (a, b))
-    return _cosines(a, b)
+    a, b = a[:, known], b[:, known]
+    constant = np.logical_or.outer(*(np.ptp(v, axis=1) == 0 for v in (a, b)))
+    centred = (v - v.mean(axis=1, keepdims=True) for v in (a, b))
+    return np.where(constant, _cosines(a, b), _cosines(*centred))
 
 
 def _common_correlations(a: HostArray, b: HostArray) -> HostArray:
