@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from matplotlib.colors import LogNorm, to_rgba
 
 import unmix as um
+from unmix.layout import field_of_view
 from unmix.plot import _bars, _panels, _style
-from unmix.plot.overlay import field_of_view, mixed
+from unmix.plot.overlay import mixed
 from unmix.plot.scatter import _hull
 
 WINDOW, STEP = 32, 16

@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "nmf": decompose.nmf,
     "ica": decompose.ica,
     "agglomerative": decompose.agglomerative,
+    "class_means": maps.class_means,
     "residual_map": maps.residual_map,
     "threshold": maps.threshold,
     "regions": maps.regions,
@@ -55,6 +56,7 @@ FITS = (
     "nmf",
     "ica",
     "agglomerative",
+    "class_means",
 )
 """Steps that turn samples into a model."""
 

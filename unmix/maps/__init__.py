@@ -5,6 +5,7 @@ from ._hierarchy import Hierarchy, Silhouette, hierarchy, silhouette
 from ._regions import Regions, regions
 from .fractions import AreaFractions, area_fractions
 from .match import match_labels
+from .means import class_means
 from .residuals import residual_map
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Regions",
     "Silhouette",
     "area_fractions",
+    "class_means",
     "classify",
     "hierarchy",
     "match_labels",

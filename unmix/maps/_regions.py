@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from .._arrays import is_array, to_host
-from .._axes import Axis
 from .._errors import ParameterError, ShapeError
 from .._record import Record, fingerprint
 from .._results import Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
 from ..decompose._common import whole_number
-from ..layout import Layout
+from ..layout import Layout, field_of_view
 from . import _shapes as shapes
 
 
@@ -57,6 +56,15 @@ class Regions:
     def __len__(self) -> int:
         """Return the number of classes."""
         return len(self.names)
+
+    def name(self, number: int) -> str:
+        """Return what a class is called."""
+        return self.names[number]
+
+    @property
+    def color_numbers(self) -> tuple[int, ...]:
+        """Which of the classes' colours each class has in pictures."""
+        return self.colors
 
     def __repr__(self) -> str:
         """Return the number of classes and the axes."""
@@ -200,7 +208,7 @@ class Regions:
         ShapeError
             If the entries of the map are no windows of an image.
         """
-        grid, axes = self.layout.windows, self.layout.map_axes
+        grid = self.layout.windows
         if grid is None:
             raise ShapeError(f"{self!r} is no map of windows; its entries are its pixels already")
         along = zip(grid.corners, grid.centers, grid.window, grid.image_shape, strict=True)
@@ -208,18 +216,11 @@ class Regions:
         covered = (rows >= 0)[:, None] & (columns >= 0)
         kept = self.kept[..., rows[:, None], columns] & covered
         labels = np.where(kept, self.labels[..., rows[:, None], columns], -1)
-        pixels = [
-            Axis.regular(name, n, start=a.values[0] - c[0] * p, spacing=p, units=a.units)
-            for name, n, a, c, p in zip(
-                ("y", "x"),
-                grid.image_shape,
-                axes[-2:],
-                grid.centers,
-                _pitch(self.layout),
-                strict=True,
-            )
-        ]
-        layout = Layout((*axes[:-2], *pixels), (), mask=None if kept.all() else kept)
+        y, x = field_of_view(self.layout)
+        pixels = (replace(y, name="y"), replace(x, name="x"))
+        layout = Layout(
+            (*self.layout.map_axes[:-2], *pixels), (), mask=None if kept.all() else kept
+        )
         return replace(
             self,
             labels=labels.astype(np.int32),
@@ -272,16 +273,6 @@ def _radius(value: Any) -> float:
             f"radius is {value!r}; expected a number from 1, in entries of the map"
         )
     return float(value)
-
-
-def _pitch(layout: Layout) -> list[float]:
-    """Size of a pixel of the image under a window grid."""
-    grid = layout.windows
-    assert grid is not None
-    return [
-        float((a.values[-1] - a.values[0]) / (c[-1] - c[0])) if a.size > 1 else 1.0
-        for a, c in zip(layout.map_axes[-2:], grid.centers, strict=True)
-    ]
 
 
 def map_of(source: Samples | Unmixing) -> tuple[Layout, Record, float]:

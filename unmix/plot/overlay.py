@@ -13,7 +13,7 @@ from .._errors import ParameterError, ShapeError
 from .._results import Clusters, PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
-from ..layout import Layout
+from ..layout import Layout, field_of_view
 from . import _panels as panels
 from . import _style as style
 
@@ -116,25 +116,6 @@ def mixed(maps: HostArray, colors: HostArray) -> HostArray:
     rgb = np.clip(1 - np.tensordot(shares, 1 - colors, axes=(0, 0)), 0, 1)
     rgb[np.isnan(total)] = style.GREY
     return np.asarray(rgb)
-
-
-def field_of_view(layout: Layout) -> tuple[Axis, Axis]:
-    """Axes y and x of the image that windows were taken from; of the map where there are none."""
-    y, x = layout.map_axes[-2:]
-    grid = layout.windows
-    if grid is None:
-        return y, x
-    pitches = [
-        a.spacing / (c[1] - c[0]) if a.size > 1 else None
-        for a, c in zip((y, x), grid.corners, strict=True)
-    ]
-    known = [p for p in pitches if p is not None] or [1.0]
-    axes = []
-    for a, pitch, n, center in zip((y, x), pitches, grid.image_shape, grid.centers, strict=True):
-        spacing = known[0] if pitch is None else pitch
-        start = a.values[0] - center[0] * spacing
-        axes.append(Axis.regular(a.name, n, start=start, spacing=spacing, units=a.units))
-    return axes[0], axes[1]
 
 
 def _image(image: Samples | Array, layout: Layout, frame: int) -> HostArray:
