@@ -4,10 +4,34 @@ Each function returns a `matplotlib.figure.Figure` of its own: no pyplot, no glo
 screen is needed.
 """
 
+from ._style import class_colors
+from .atoms import sites
+from .classes import labels
+from .curves import components, profile, tinted
+from .files import save
 from .maps import unmixing
 from .overlay import abundances
+from .pixels import image
 from .scatter import simplex
 from .strips import representatives
+from .trends import area_fractions, dendrogram, silhouette
 from .variance import scree
 
-__all__ = ["abundances", "representatives", "scree", "simplex", "unmixing"]
+__all__ = [
+    "abundances",
+    "area_fractions",
+    "class_colors",
+    "components",
+    "dendrogram",
+    "image",
+    "labels",
+    "profile",
+    "representatives",
+    "save",
+    "scree",
+    "silhouette",
+    "simplex",
+    "sites",
+    "tinted",
+    "unmixing",
+]

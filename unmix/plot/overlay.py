@@ -10,7 +10,7 @@ from .._arrays import to_host
 from .._axes import Axis
 from .._door import as_image
 from .._errors import ParameterError, ShapeError
-from .._results import Clusters, PrincipalComponents, Unmixing
+from .._results import PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
 from ..layout import Layout, field_of_view
@@ -82,20 +82,20 @@ def abundances(
             f"the map has the shape {layout.map_shape}; expected (..., y, x): unmix.plot.unmixing "
             "draws maps of one axis as curves"
         )
-    colors = style.class_colors(style.chosen(n, len(model)))
+    colors = style.colors_of(model.color_numbers)[: style.chosen(n, len(model))]
     maps = panels.frame_of(to_host(model.maps), len(layout.map_axes), frame)
     view = field_of_view(layout)
-    grey = None if image is None else _image(image, layout, frame)
+    grey = None if image is None else image_of(image, layout, frame)
     style.require_matplotlib()
     columns = 1 if grey is None else 2
     width = columns * (HEIGHT * panels.aspect(view) + 0.1) + BESIDE
     figure = style.new_figure(width, HEIGHT)
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for ax in axes:
-        _ground(ax, view, grey)
+        ground(ax, view, grey)
     panels.show_image(axes[-1], mixed(maps, colors), layout.map_axes[-2:], gid="abundances")
     for ax in axes:
-        _finish(ax, view, layout)
+        finish(ax, view, layout)
     figure.legend(
         handles=_keys(model, colors, layout),
         loc="outside right upper",
@@ -118,7 +118,7 @@ def mixed(maps: HostArray, colors: HostArray) -> HostArray:
     return np.asarray(rgb)
 
 
-def _image(image: Samples | Array, layout: Layout, frame: int) -> HostArray:
+def image_of(image: Samples | Array, layout: Layout, frame: int) -> HostArray:
     """Read one frame of the image, and check that it is one of the model's size."""
     samples = as_image(image)
     expected = layout.map_shape[-2:] if layout.windows is None else layout.windows.image_shape
@@ -132,7 +132,7 @@ def _image(image: Samples | Array, layout: Layout, frame: int) -> HostArray:
     return to_host(samples[tuple(int(i) for i in place)].to_array()).astype(float)
 
 
-def _ground(ax: Axes, view: tuple[Axis, Axis], grey: HostArray | None) -> None:
+def ground(ax: Axes, view: tuple[Axis, Axis], grey: HostArray | None) -> None:
     """Show the image, or white, over the whole field of view."""
     if grey is not None:
         low, high = np.nanquantile(grey, (0.005, 0.995))
@@ -142,7 +142,7 @@ def _ground(ax: Axes, view: tuple[Axis, Axis], grey: HostArray | None) -> None:
         panels.show_image(ax, white, view)
 
 
-def _finish(ax: Axes, view: tuple[Axis, Axis], layout: Layout) -> None:
+def finish(ax: Axes, view: tuple[Axis, Axis], layout: Layout) -> None:
     """Give a picture its limits, its scale bar and the square of one window."""
     from matplotlib.patches import Rectangle
 
@@ -170,8 +170,7 @@ def _keys(model: Unmixing, colors: HostArray, layout: Layout) -> list[Patch]:
     """Entries of the legend: a colour for each endmember, and the window."""
     from matplotlib.patches import Patch
 
-    noun = "Cluster" if isinstance(model, Clusters) else "Endmember"
-    keys = [Patch(color=c, label=f"{noun} {i}") for i, c in enumerate(colors)]
+    keys = [Patch(color=c, label=model.name(i)) for i, c in enumerate(colors)]
     if len(colors) < len(model):
         keys.append(Patch(facecolor="white", edgecolor="black", linewidth=0.6, label="Others"))
     if layout.windows is not None:
