@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
 
 from .._arrays import from_host, to_host
 from .._door import as_table
-from .._errors import BackendError, ParameterError
+from .._errors import ParameterError
 from .._record import Clock
 from .._results import Clusters, one_hot
 from .._samples import Samples
 from .._typing import Array, HostArray
 from ..layout import Layout
-from ._common import whole_number
+from ._common import require_reading, whole_number
 
 Linkage = Literal["ward", "average", "complete", "single"]
 
@@ -66,11 +65,7 @@ def agglomerative(
     <Clusters: 3 maps of grid_y 13 x grid_x 17, components of component 4>
     """
     clock = Clock()
-    if find_spec("sklearn") is None:
-        raise BackendError(
-            "agglomerative clusters need scikit-learn, which is not installed: pip install "
-            '"unmix[reading]"'
-        )
+    require_reading("scikit-learn", "sklearn", "agglomerative clusters")
     if linkage not in ("ward", "average", "complete", "single"):
         raise ParameterError(
             f"linkage is {linkage!r}; expected 'ward', 'average', 'complete' or 'single'"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
 
 from .._arrays import generator, rng_key, to_host
 from .._door import as_table
-from .._errors import BackendError, ParameterError
+from .._errors import ParameterError
 from .._fold import all_numbers
 from .._results import Clusters, Unmixing
 from .._samples import Samples
 from .._typing import RNG, Array, HostArray
-from ..decompose._common import whole_number
+from ..decompose._common import require_reading, whole_number
 from ._regions import Regions, laid_out
 
 Method = Literal["ward", "average", "complete", "single"]
@@ -205,7 +204,7 @@ def silhouette(
     >>> um.silhouette(table, um.kmeans(table, 3, rng=0))
     <Silhouette: 0.8... over 60 samples>
     """
-    require_sklearn("silhouettes")
+    require_reading("scikit-learn", "sklearn", "silhouettes")
     samples = as_table(samples)
     names: tuple[str, ...] | None = None
     if isinstance(labels, Clusters):
@@ -239,11 +238,3 @@ def silhouette(
         names=names,
         colors=colors,
     )
-
-
-def require_sklearn(what: str) -> None:
-    """Raise if scikit-learn is missing."""
-    if find_spec("sklearn") is None:
-        raise BackendError(
-            f'{what} need scikit-learn, which is not installed: pip install "unmix[reading]"'
-        )

@@ -330,7 +330,8 @@ def regions(
     """
     if not isinstance(samples, (Samples, Unmixing)):
         raise ParameterError(
-            f"expected the samples or the model that the labels lie on, but got {samples!r}"
+            "expected the samples or the model that the labels lie on, but got "
+            f"{type(samples).__name__}"
         )
     layout, record, overlap = map_of(samples)
     host = laid_out(labels, layout)

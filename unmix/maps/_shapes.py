@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import numpy as np
 
-from .._errors import BackendError
 from .._typing import HostArray
+from ..decompose._common import require_reading
 
 
 def disc(radius: float) -> HostArray:
@@ -73,10 +71,7 @@ def filled(labels: HostArray, kept: HostArray) -> HostArray:
 
 def cut(labels: HostArray, kept: HostArray, distance: int) -> HostArray:
     """Number the watersheds of the distance to the border of each class."""
-    if find_spec("skimage") is None:
-        raise BackendError(
-            'watersheds need scikit-image, which is not installed: pip install "unmix[reading]"'
-        )
+    require_reading("scikit-image", "skimage", "watersheds")
     from scipy import ndimage
     from skimage.feature import peak_local_max
     from skimage.segmentation import watershed

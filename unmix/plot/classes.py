@@ -15,10 +15,11 @@ from ..layout import field_of_view
 from ..maps import Regions
 from . import _panels as panels
 from . import _style as style
-from .overlay import BESIDE, HEIGHT, finish, ground, image_of
+from .overlay import BESIDE, HEIGHT, finish, ground, image_of, window_key
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
 MOST_KEYS = 16
 """Entries of a column of the legend."""
@@ -62,7 +63,7 @@ def labels(
     >>> model = um.kmeans(um.window_fft(um.sliding_windows(scene.image, 32, 16)), 2)
     >>> figure = um.plot.labels(um.classify(model), scene.image)
     >>> len(figure.axes), len(figure.legends[0].get_texts())
-    (2, 2)
+    (2, 3)
     """
     if not isinstance(regions, (Regions, Clusters)):
         raise ParameterError(
@@ -77,7 +78,7 @@ def labels(
     if image is not None:
         grey = image_of(image, layout, frame)
     columns = 1 if grey is None else 2
-    keys = _keys(regions, shown)
+    keys = [*_keys(regions, shown), *window_key(layout)]
     beside = BESIDE * (1 + (len(keys) - 1) // MOST_KEYS)
     width = columns * (HEIGHT * panels.aspect(view) + 0.1) + beside
     figure = style.new_figure(width, HEIGHT)
@@ -103,7 +104,7 @@ def painted(regions: Regions | Clusters, labels: HostArray) -> HostArray:
     return np.asarray(colors[labels])
 
 
-def _keys(regions: Regions | Clusters, labels: HostArray) -> list[object]:
+def _keys(regions: Regions | Clusters, labels: HostArray) -> list[Patch]:
     """Entries of the legend: each class of a name and colour, and its part of the frame."""
     from matplotlib.patches import Patch
 

@@ -9,6 +9,7 @@ import numpy as np
 from .._arrays import to_host
 from .._axes import Axis
 from .._door import as_image
+from .._endmembers import Endmembers
 from .._errors import ParameterError, ShapeError
 from .._results import PrincipalComponents, Unmixing
 from .._samples import Samples
@@ -93,7 +94,9 @@ def abundances(
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for ax in axes:
         ground(ax, view, grey)
-    panels.show_image(axes[-1], mixed(maps, colors), layout.map_axes[-2:], gid="abundances")
+    fractions = isinstance(model, Endmembers) and model.constraint == "sum_to_one"
+    shades = mixed(maps, colors, 1.0 if fractions else 0.0)
+    panels.show_image(axes[-1], shades, layout.map_axes[-2:], gid="abundances")
     for ax in axes:
         finish(ax, view, layout)
     figure.legend(
@@ -105,13 +108,14 @@ def abundances(
     return figure
 
 
-def mixed(maps: HostArray, colors: HostArray) -> HostArray:
+def mixed(maps: HostArray, colors: HostArray, whole: float = 0.0) -> HostArray:
     """Mix the colours (n, 3) of the first n maps (k, y, x) by their shares: (y, x, 3).
 
-    The shares of the other maps are white, and so are pixels with no abundance at all.
+    The shares of the other maps are white, and so are pixels with no abundance at all, and what is
+    missing to a ``whole`` where components were dropped.
     """
     amounts = np.clip(maps, 0, None)
-    total = amounts.sum(axis=0)
+    total = np.maximum(amounts.sum(axis=0), whole)
     shares = amounts[: len(colors)] / np.where(total > 0, total, 1)
     rgb = np.clip(1 - np.tensordot(shares, 1 - colors, axes=(0, 0)), 0, 1)
     rgb[np.isnan(total)] = style.GREY
@@ -173,6 +177,13 @@ def _keys(model: Unmixing, colors: HostArray, layout: Layout) -> list[Patch]:
     keys = [Patch(color=c, label=model.name(i)) for i, c in enumerate(colors)]
     if len(colors) < len(model):
         keys.append(Patch(facecolor="white", edgecolor="black", linewidth=0.6, label="Others"))
-    if layout.windows is not None:
-        keys.append(Patch(fill=False, edgecolor="black", linewidth=1.2, label="Window"))
-    return keys
+    return [*keys, *window_key(layout)]
+
+
+def window_key(layout: Layout) -> list[Patch]:
+    """Entry of the legend for the square of one window, where samples are windows."""
+    from matplotlib.patches import Patch
+
+    if layout.windows is None:
+        return []
+    return [Patch(fill=False, edgecolor="black", linewidth=1.2, label="Window")]

@@ -17,7 +17,7 @@ from . import _style as style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEIGHT, BESIDE = 3.0, 0.65
+HEIGHT, BESIDE = 3.0, 0.4
 
 
 def image(

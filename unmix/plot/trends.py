@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +29,8 @@ def area_fractions(
     found : AreaFractions
         From `unmix.area_fractions`.
     along : array, optional
-        A coordinate of the frames, such as the temperature. Where it goes up and down again the
-        line does so too. Default: that of their axis.
+        A coordinate of the frames, such as the temperature. Lines are dashed where it falls, as on
+        cooling. Default: that of their axis.
     label : str, optional
         What it is, with its unit.
 
@@ -68,17 +69,31 @@ def area_fractions(
         ax.set_xticks(places, found.names)
     else:
         axis = _coordinate(found, along, label)
+        ways = branches(axis.values)
+        keys = []
         for i, color in enumerate(colors):
-            low, high = found.low[i], found.high[i]
-            ax.fill_between(axis.values, low, high, color=color, alpha=0.2, linewidth=0)
-            panels.curve(ax, found.fractions[i], axis, color)
-            ax.lines[-1].set_label(found.names[i])
-        figure.legend(
-            handles=ax.lines, loc="outside right upper", frameon=False, fontsize=style.TEXT
-        )
+            for part, falls in ways:
+                at, low, high = axis.values[part], found.low[i, part], found.high[i, part]
+                ax.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
+                panels.curve(ax, found.fractions[i, part], replace(axis, values=at), color)
+                ax.lines[-1].set_linestyle("--" if falls else "-")
+            keys.append(ax.lines[-len(ways)])
+            keys[-1].set_label(found.names[i])
+        figure.legend(handles=keys, loc="outside right upper", frameon=False, fontsize=style.TEXT)
     ax.set_ylim(-0.02, 1.02)
     ax.set_ylabel("Area fraction", fontsize=style.TEXT)
     return figure
+
+
+def branches(values: HostArray) -> list[tuple[slice, bool]]:
+    """Parts of a coordinate that goes up and down, and whether it falls there; ends are shared."""
+    signs = np.sign(np.diff(values))
+    moving = np.flatnonzero(signs)
+    turns = moving[1:][np.diff(signs[moving]) != 0]
+    starts, stops = [0, *turns.tolist()], [*turns.tolist(), len(values) - 1]
+    first = [moving[moving >= a][:1] for a in starts]
+    falls = [bool(len(m)) and bool(signs[m[0]] < 0) for m in first]
+    return [(slice(a, b + 1), f) for a, b, f in zip(starts, stops, falls, strict=True)]
 
 
 def _coordinate(found: AreaFractions, along: Any, label: str | None) -> Axis:
@@ -111,7 +126,7 @@ def dendrogram(tree: Hierarchy) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        A fork where two groups join, at their distance; names in the colours of the components.
+        A fork where two groups join, at their distance; a square in the colour of each component.
 
     Raises
     ------
@@ -142,9 +157,9 @@ def dendrogram(tree: Hierarchy) -> Figure:
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.set_yticks(5 + 10 * np.arange(k), [tree.names[i] for i in drawn["leaves"]])
-    for text, i in zip(ax.get_yticklabels(), drawn["leaves"], strict=True):
-        text.set_color(style.colors_of(tree.colors)[i])
-        text.set_fontweight("bold")
+    colors = style.colors_of(tree.colors)[drawn["leaves"]]
+    squares = {"marker": "s", "s": 30, "clip_on": False, "zorder": 3}
+    ax.scatter(np.zeros(k), 5 + 10 * np.arange(k), c=colors, **squares)
     ax.set_xlabel(f"Distance ({tree.method})", fontsize=style.TEXT)
     return figure
 
