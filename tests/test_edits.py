@@ -84,6 +84,7 @@ class TestSelect:
         model = models["nfindr"].rename(["a", "b", "c", "d"])
         assert model.select(["c", 0]).names == ("c", "a")
         np.testing.assert_array_equal(model.drop("b").maps, model.maps[[0, 2, 3]])
+        np.testing.assert_array_equal(model.drop(np.int64(1)).maps, model.maps[[0, 2, 3]])
 
     def test_projects_on_what_is_left(self, models):
         chosen = models["pca"].select([3, 1])
@@ -268,6 +269,7 @@ class TestRecord:
         (lambda m: m["pca"].select([0, 0]), "each once"),
         (lambda m: m["pca"].select([True]), "1 or more of"),
         (lambda m: m["pca"].select([]), "1 or more of"),
+        (lambda m: m["pca"].select(1.5), "components is 1.5"),
         (lambda m: m["pca"].drop([0, 1, 2, 3]), "1 or more of"),
         (lambda m: m["pca"].select(["film"]), "of the names Component 0, Component 1"),
         (lambda m: m["pca"].reorder([0, 1]), "expected all of"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +27,8 @@ def numbers_of(model: Unmixing, given: Any, least: int = 1, *, every: bool = Fal
     """
     least = len(model) if every else least
     known = [model.name(i) for i in range(len(model))]
-    found = [given] if isinstance(given, (str, int)) else list(given)
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    found = list(given) if several else [given]
     numbers: list[Any] = [known.index(c) if c in known else c for c in found]
     inside = all(is_whole(i) and 0 <= i < len(model) for i in numbers)
     if not inside or len(set(numbers)) < len(numbers) or len(numbers) < least:
@@ -67,10 +68,9 @@ def merged(model: Model, groups: Sequence[Any], names: Sequence[str] | None) -> 
     if not numbers or len(set(together)) < len(together):
         raise ParameterError(f"the groups are {groups!r}; expected some that share no component")
     given = _checked(names, len(numbers))
-    called = [model.name(i) for i in range(len(model))]
-    for i, group in enumerate(numbers):
-        if given is not None or model.names is not None:
-            called[min(group)] = " + ".join(called[j] for j in group) if given is None else given[i]
+    own = [model.name(i) for i in range(len(model))]
+    joined = given or [" + ".join(own[i] for i in group) for group in numbers]
+    called = dict(enumerate(own)) | {min(g): n for g, n in zip(numbers, joined, strict=True)}
     named = given is not None or model.names is not None
     firsts = {min(group): group for group in numbers}
     left = [i for i in range(len(model)) if i in firsts or i not in together]

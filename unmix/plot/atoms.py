@@ -150,7 +150,9 @@ def _key(color: HostArray, label: str) -> Line2D:
     """Return an entry of the legend."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], marker="o", linestyle="none", markersize=5, color=color, label=label)
+    return Line2D(
+        [], [], marker="o", linestyle="none", markersize=5, color=tuple(color), label=label
+    )
 
 
 def _discs(ax: Any, places: HostArray, size: float, colors: HostArray) -> None:

@@ -158,7 +158,7 @@ def dendrogram(tree: Hierarchy) -> Figure:
     ax.tick_params(axis="y", length=0)
     ax.set_yticks(5 + 10 * np.arange(k), [tree.names[i] for i in drawn["leaves"]])
     colors = style.colors_of(tree.colors)[drawn["leaves"]]
-    squares = {"marker": "s", "s": 30, "clip_on": False, "zorder": 3}
+    squares: Any = {"marker": "s", "s": 30, "clip_on": False, "zorder": 3}
     ax.scatter(np.zeros(k), 5 + 10 * np.arange(k), c=colors, **squares)
     ax.set_xlabel(f"Distance ({tree.method})", fontsize=style.TEXT)
     return figure
