@@ -448,7 +448,7 @@ class TestAbundances:
             assert part(ax, "scale bar").get_width() == 10
         overlay = part(right, "abundances")
         np.testing.assert_allclose(
-            overlay.get_array(), mixed(endmembers.maps, _style.class_colors(3))
+            overlay.get_array(), mixed(endmembers.maps, _style.class_colors(3), 1.0)
         )
         grid_y, grid_x = (a.values for a in endmembers.layout.map_axes)
         assert overlay.get_extent() == pytest.approx(
