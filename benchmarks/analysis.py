@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 import unmix as um
 
@@ -53,6 +56,37 @@ class Replay:
 
     def peakmem_run(self) -> None:
         self.pipeline.run(self.other)
+
+
+class Regions:
+    """120 frames of 64 x 64 labels: their shapes, and area fractions with errors."""
+
+    def setup(self) -> None:
+        movie = um.synthetic.phase_movie([0.3] * 120, (64, 64), counts=None, domain=5.0, rng=0)
+        self.regions = um.regions(um.samples(movie.frames, 3), movie.labels)
+
+    def time_shapes(self) -> None:
+        self.regions.opened(1).without_small(4).filled()
+
+    def time_area_fractions(self) -> None:
+        um.area_fractions(self.regions)
+
+
+class Sites:
+    """A picture of 10,000 atoms of 32 classes."""
+
+    def setup(self) -> None:
+        rng = np.random.default_rng(0)
+        self.places, self.labels = rng.random((10_000, 2)), rng.integers(0, 32, 10_000)
+        self.draw()  # imports matplotlib
+
+    def draw(self) -> Any:
+        figure = um.plot.sites(self.places, self.labels)
+        figure.savefig(io.BytesIO())
+        return figure
+
+    def time_draw(self) -> None:
+        self.draw()
 
 
 class Reading:

@@ -76,6 +76,17 @@ def unknown_sizes(values):
     return table[table[:, 0] > 0.5]
 
 
+def bare(call):
+    """Call where no library for reading maps is installed."""
+
+    def called():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("unmix.decompose._common.find_spec", lambda name: None)
+            call()
+
+    return called
+
+
 def run(record, data=IMAGE):
     return um.Pipeline.from_record(record).run(data)
 
@@ -324,6 +335,202 @@ CASES = {
         lambda: um.ppi(TABLE, 2, n_skewers=0),
         um.ParameterError,
         ("n_skewers is 0", "expected a whole number from 1", "random directions"),
+    ),
+    # reading maps: edits, regions, areas, labels
+    "a component that there is not": (
+        lambda: um.pca(TABLE, 2).select([2]),
+        um.ParameterError,
+        ("components is [2]", "expected 1 or more of the numbers 0 to 1", "Component 0"),
+    ),
+    "merging principal components": (
+        lambda: um.pca(TABLE, 3).merge([0, 1]),
+        um.ParameterError,
+        ("do not add up to one of their kind", "expected endmembers", "drop()"),
+    ),
+    "groups that share a component": (
+        lambda: um.kmeans(TABLE, 3).merge([0, 1], [1, 2]),
+        um.ParameterError,
+        ("the groups are ([0, 1], [1, 2])", "expected some that share no component"),
+    ),
+    "two components of one name": (
+        lambda: um.pca(TABLE, 2).rename(["a", "a"]),
+        um.ParameterError,
+        ("names are ['a', 'a']", "expected 2 different names"),
+    ),
+    "too few colours": (
+        lambda: um.pca(TABLE, 2).recolor([1]),
+        um.ParameterError,
+        ("colors is [1]", "expected 2 different whole numbers from 0"),
+    ),
+    "residuals of no model": (
+        lambda: um.residual_map(TABLE, TABLE),
+        um.ParameterError,
+        ("expected a fitted model", "but got ndarray"),
+    ),
+    "residuals of other samples": (
+        lambda: um.residual_map(TABLE[:5], um.pca(TABLE, 2)),
+        um.ShapeError,
+        ("a map of (5,) and the model one of (12,)", "model.project(samples)"),
+    ),
+    "classes of principal components": (
+        lambda: um.classify(um.pca(SCAN, 2)),
+        um.ParameterError,
+        ("do not say which component a sample is of", "expected abundances, factors or clusters"),
+    ),
+    "a least map that is no number": (
+        lambda: um.classify(um.kmeans(SCAN, 2), least="half"),
+        um.ParameterError,
+        ("least is 'half'", "expected a number or 'otsu'"),
+    ),
+    "a lead below zero": (
+        lambda: um.classify(um.kmeans(SCAN, 2), lead=-1),
+        um.ParameterError,
+        ("lead is -1", "expected zero or more"),
+    ),
+    "regions on a line": (
+        lambda: um.classify(um.kmeans(TABLE, 2)),
+        um.ShapeError,
+        ("the map has the shape (12,)", "expected (..., y, x)", "lie in a plane"),
+    ),
+    "a percentile of 200": (
+        lambda: um.threshold(IMAGE, percentile=200),
+        um.ParameterError,
+        ("percentile is 200", "expected a number from 0 to 100"),
+    ),
+    "a threshold that is a word": (
+        lambda: um.threshold(IMAGE, "half"),
+        um.ParameterError,
+        ("at is 'half'", "expected a number or 'otsu'"),
+    ),
+    "Otsu's threshold of one value": (
+        lambda: um.threshold(np.ones((4, 5))),
+        um.DataError,
+        ("all 20 values are the same", "give one as a number"),
+    ),
+    "labels of another size": (
+        lambda: um.regions(SCAN, np.zeros(7, int)),
+        um.ShapeError,
+        ("the labels have shape (7,)", "that of the map, (4, 5)", "each of the 20 samples"),
+    ),
+    "labels that are no whole numbers": (
+        lambda: um.regions(SCAN, np.zeros((4, 5))),
+        um.ParameterError,
+        ("the labels have dtype float64", "expected whole numbers"),
+    ),
+    "labels on no map": (
+        lambda: um.regions(TABLE, np.zeros(12, int)),
+        um.ParameterError,
+        ("expected the samples or the model that the labels lie on", "but got"),
+    ),
+    "too few names of classes": (
+        lambda: um.regions(SCAN, np.full((4, 5), 2), names=["a"]),
+        um.ParameterError,
+        ("names are ['a']", "expected one for each of 3 classes"),
+    ),
+    "a disc without a radius": (
+        lambda: um.classify(um.kmeans(SCAN, 2)).opened(0),
+        um.ParameterError,
+        ("radius is 0", "expected a number from 1, in entries of the map"),
+    ),
+    "pixels of a scan": (
+        lambda: um.classify(um.kmeans(SCAN, 2)).on_pixels(),
+        um.ShapeError,
+        ("is no map of windows", "its entries are its pixels already"),
+    ),
+    "watersheds without scikit-image": (
+        bare(lambda: um.classify(um.kmeans(SCAN, 2)).watershed()),
+        um.BackendError,
+        ("watersheds need scikit-image", 'pip install "unmix[reading]"'),
+    ),
+    "silhouettes without scikit-learn": (
+        bare(lambda: um.silhouette(TABLE, um.kmeans(TABLE, 2))),
+        um.BackendError,
+        ("silhouettes need scikit-learn", 'pip install "unmix[reading]"'),
+    ),
+    "agglomerative clusters without scikit-learn": (
+        bare(lambda: um.agglomerative(TABLE, 2)),
+        um.BackendError,
+        ("agglomerative clusters need scikit-learn", 'pip install "unmix[reading]"'),
+    ),
+    "another linkage": (
+        lambda: um.agglomerative(TABLE, 2, linkage="median"),
+        um.ParameterError,
+        ("linkage is 'median'", "expected 'ward', 'average', 'complete' or 'single'"),
+    ),
+    "a silhouette of one class": (
+        lambda: um.silhouette(TABLE, np.zeros(12, int)),
+        um.ParameterError,
+        ("the samples are of 1 classes", "expected at least two"),
+    ),
+    "another distance of groups": (
+        lambda: um.hierarchy(um.kmeans(TABLE, 2), "median"),
+        um.ParameterError,
+        ("method is 'median'", "expected 'ward', 'average', 'complete' or 'single'"),
+    ),
+    "a tree of one component": (
+        lambda: um.hierarchy(um.kmeans(TABLE, 1)),
+        um.ParameterError,
+        ("<Clusters: 1 maps of", "expected a model of at least two components"),
+    ),
+    "means of no class": (
+        lambda: um.class_means(TABLE, np.full(12, -1)),
+        um.ParameterError,
+        ("no sample has a class", "expected labels from 0"),
+    ),
+    "areas of an array": (
+        lambda: um.area_fractions(MASK.astype(int)),
+        um.ParameterError,
+        ("expected regions or clusters, but got ndarray", "unmix.classify", "unmix.regions"),
+    ),
+    "areas at a level of 95": (
+        lambda: um.area_fractions(um.kmeans(SCAN, 2), level=95),
+        um.ParameterError,
+        ("level is 95", "expected a probability above 0 and below 1"),
+    ),
+    "matching by colour": (
+        lambda: um.match_labels(um.kmeans(TABLE, 2), um.kmeans(TABLE, 2), by="color"),
+        um.ParameterError,
+        ("by is 'color'", "expected 'maps' or 'components'"),
+    ),
+    "matching a model to labels": (
+        lambda: um.match_labels(um.kmeans(TABLE, 2), np.zeros(12, int)),
+        um.ParameterError,
+        ("got Clusters and ndarray", "expected two models, or the labels of both"),
+    ),
+    "matching labels by their components": (
+        lambda: um.match_labels(np.zeros(3, int), np.zeros(3, int), by="components"),
+        um.ParameterError,
+        ("labels have no components", "expected two models"),
+    ),
+    "matching maps of other samples": (
+        lambda: um.match_labels(um.kmeans(TABLE, 2), um.kmeans(TABLE[:9], 2), by="maps"),
+        um.ShapeError,
+        ("the maps have the shapes (12,) and (9,)", "or by='components'"),
+    ),
+    "matching labels of other samples": (
+        lambda: um.match_labels(np.zeros(3, int), np.zeros(4, int)),
+        um.ShapeError,
+        ("the labels have the shapes (3,) and (4,)", "of the same samples"),
+    ),
+    "matching labels that are no numbers": (
+        lambda: um.match_labels(np.zeros(3), np.zeros(3, int)),
+        um.ParameterError,
+        ("the labels have dtypes float64 and int64", "expected whole numbers"),
+    ),
+    "a line of one place": (
+        lambda: um.line_profile(IMAGE, (1, 2), (1, 2)),
+        um.ParameterError,
+        ("start is (1, 2) and stop is (1, 2)", "expected two different places (y, x)"),
+    ),
+    "a line with no width": (
+        lambda: um.line_profile(IMAGE, (1, 2), (3, 2), width=-1),
+        um.ParameterError,
+        ("width is -1", "expected zero or more"),
+    ),
+    "a line through a table": (
+        lambda: um.line_profile(um.pca(TABLE, 2), (1, 2), (3, 2)),
+        um.ShapeError,
+        ("is no plane of one unit", "expected (..., y, x)"),
     ),
     # images
     "an image of lists": (
@@ -1117,7 +1324,7 @@ CASES = {
         um.ParameterError,
         ("method is 'circles' and smooth is None", "expected 'center_of_mass' or 'correlation'"),
     ),
-    "a disc without a radius": (
+    "a beam's disc without a radius": (
         lambda: um.find_beam(SCAN, "correlation"),
         um.ParameterError,
         ("radius is None", "expected that of the beam's disc, in the detector's unit"),

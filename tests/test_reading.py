@@ -81,7 +81,7 @@ class TestRepresentatives:
         model = um.kmeans(described(scene.image), 2)
         reps = um.representatives(model, scene.image, 4)
         assert (model.labels.ravel()[reps.numbers] == [[0], [1]]).all()
-        assert reps.noun == "cluster"
+        assert reps.names == ("Cluster 0", "Cluster 1")
 
     def test_of_clusters_of_scores(self, scene):
         spectra = described(scene.image)
@@ -183,9 +183,9 @@ class TestRepresentatives:
 
     def test_is_frozen_and_says_what_it_is(self, scene, model):
         reps = um.representatives(model, scene.image, 2)
-        assert "2 windows of 32 x 32 pixels for each of 2 endmembers" in repr(reps)
+        assert "2 windows of 32 x 32 pixels for each of 2 components" in repr(reps)
         with pytest.raises(FrozenInstanceError):
-            reps.noun = "phase"
+            reps.names = ("phase",)
 
 
 class TestRefusals:

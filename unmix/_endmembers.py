@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -47,6 +48,10 @@ class Endmembers(Unmixing):
         "volume",
         "volume_history",
     )
+    along: ClassVar[Mapping[str, int]] = {"indices": 0, "positions": 0}
+    together: ClassVar[Mapping[str, Any]] = {"volume": None, "volume_history": None}
+    merges: ClassVar[bool] = True
+    noun: ClassVar[str] = "Endmember"
 
     @property
     def endmembers(self) -> Array:
@@ -141,6 +146,15 @@ class Posterior(Endmembers):
         "abundances_draws",
     )
     per_sample: ClassVar[tuple[str, ...]] = ("maps", "abundances_std", "abundances_draws")
+    along: ClassVar[Mapping[str, int]] = {
+        **Endmembers.along,
+        "concentration": 0,
+        "components_std": 0,
+        "components_draws": 1,
+        "abundances_std": 0,
+        "abundances_draws": 1,
+    }
+    merges: ClassVar[bool] = False
 
     def interval(self, level: float = 0.9) -> tuple[Array, Array]:
         """Return intervals that hold each abundance with a given probability.

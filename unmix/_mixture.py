@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from . import ops
-from ._arrays import namespace_of, to_host
+from ._arrays import from_host, namespace_of, to_host
 from ._fold import fold
 from ._results import Unmixing, maps_of
 from ._samples import Samples
@@ -75,6 +76,23 @@ class Mixture(Unmixing):
         "n_iter",
         "converged",
     )
+    along: ClassVar[Mapping[str, int]] = {"weights": 0, "directions": 0}
+    together: ClassVar[Mapping[str, Any]] = dict.fromkeys(
+        ("log_likelihood", "entropy"), float("nan")
+    )
+    noun: ClassVar[str] = "Cluster"
+
+    def _renumbered(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """Return the fields that change when class i becomes ``numbers[i]``; -1 is left out."""
+        xp = namespace_of(self.labels)
+        table = from_host([-1, *numbers], self.labels, self.labels.dtype)
+        flat = xp.take(table, xp.reshape(self.labels, (-1,)) + 1, axis=0)
+        changed: dict[str, Any] = {"labels": xp.reshape(flat, self.labels.shape)}
+        if self.covariance != "tied":  # which all classes share
+            old = sorted((n, i) for i, n in enumerate(numbers) if n >= 0)
+            places = from_host([i for _, i in old], self.covariances)
+            changed["covariances"] = xp.take(self.covariances, places, axis=0)
+        return changed
 
     @property
     def n_parameters(self) -> int:

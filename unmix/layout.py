@@ -293,6 +293,25 @@ def _cuts(slices: Slices, shape: tuple[int, ...]) -> bool:
     return any(len(range(n)[s]) < n for s, n in zip(slices, shape, strict=True))
 
 
+def field_of_view(layout: Layout) -> tuple[Axis, Axis]:
+    """Axes y and x of the image that windows were taken from; of the map where there are none."""
+    y, x = layout.map_axes[-2:]
+    grid = layout.windows
+    if grid is None:
+        return y, x
+    pitches = [
+        a.spacing / (c[1] - c[0]) if a.size > 1 else None
+        for a, c in zip((y, x), grid.corners, strict=True)
+    ]
+    known = [p for p in pitches if p is not None] or [1.0]
+    axes = []
+    for a, pitch, n, center in zip((y, x), pitches, grid.image_shape, grid.centers, strict=True):
+        spacing = known[0] if pitch is None else pitch
+        start = a.values[0] - center[0] * spacing
+        axes.append(Axis.regular(a.name, n, start=start, spacing=spacing, units=a.units))
+    return axes[0], axes[1]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HalfPlane:
     """Which part of a real FFT is stored, and how the whole centred plane is read back from it.

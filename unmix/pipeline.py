@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self
 
-from . import _door, combine, decompose, describe, prepare, sampling
+from . import _door, combine, decompose, describe, maps, prepare, sampling
 from ._arrays import from_host, is_array
 from ._errors import ParameterError, ShapeError
 from ._record import Record, Step, decode_array
@@ -48,6 +48,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ica": decompose.ica,
     "gmm": decompose.gmm,
     "rank": decompose.rank,
+    "agglomerative": decompose.agglomerative,
+    "class_means": maps.class_means,
+    "residual_map": maps.residual_map,
+    "threshold": maps.threshold,
+    "regions": maps.regions,
 }
 METHODS = (
     "__getitem__",
@@ -60,6 +65,10 @@ METHODS = (
     "on",
     "keep",
 )
+EDITS = ("select", "drop", "reorder", "merge", "rename", "recolor", "reconstruct")
+"""Methods of a model."""
+SHAPES = ("opened", "closed", "without_small", "filled", "pieces", "watershed", "on_pixels")
+"""Methods of regions."""
 SOURCES = ("samples", "open")
 FITS = (
     "pca",
@@ -74,6 +83,8 @@ FITS = (
     "ica",
     "gmm",
     "rank",
+    "agglomerative",
+    "class_means",
 )
 """Steps that turn samples into a model, or a table."""
 
@@ -220,11 +231,9 @@ def _begin(step: Step, data: Any) -> Samples:
 def _apply(step: Step, given: Any, data: _Data) -> Any:
     name = step.operation
     if isinstance(given, Unmixing):
-        if name == "scores":
-            return given.scores
-        if name == "split":
-            return combine.split(given)[step.parameters["number"]]
-        raise ParameterError(f"the step {name!r} of the record cannot follow a fit")
+        return _apply_to_model(step, given)
+    if isinstance(given, maps.Regions) and name in SHAPES:
+        return getattr(given, name)(**step.parameters)
     options = {k: _decoded(v, given, data) for k, v in step.parameters.items()}
     if name in FUNCTIONS:
         return FUNCTIONS[name](given, **options)
@@ -236,6 +245,24 @@ def _apply(step: Step, given: Any, data: _Data) -> Any:
     if name in METHODS:
         return getattr(given, name)(**options)
     raise ParameterError(f"the record has the step {name!r}, which this version does not know")
+
+
+def _apply_to_model(step: Step, model: Unmixing) -> Any:
+    name, options = step.operation, step.parameters
+    if name == "scores":
+        return model.scores
+    if name == "split":
+        return combine.split(model)[options["number"]]
+    if name == "merge":
+        return model.merge(*options["components"], names=options["names"])
+    if name in EDITS:
+        return getattr(model, name)(**options)
+    if name == "classify":
+        return maps.classify(model, **options)
+    if name == "regions":
+        labels = decode_array(options["labels"]["array"])
+        return maps.regions(model, labels, names=options["names"])
+    raise ParameterError(f"the step {name!r} of the record cannot follow a fit")
 
 
 def _decoded(value: Any, given: Samples, data: _Data) -> Any:

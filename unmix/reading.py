@@ -44,8 +44,10 @@ class Representatives:
         Distances in the descriptor space, (k, n), float64.
     axes : tuple of Axis
         ``win_y`` and ``win_x``: distances from the centre of a window.
-    noun : str
-        What the components are: ``"endmember"`` or ``"cluster"``.
+    names : tuple of str
+        Of the components.
+    colors : tuple of int
+        Which of the classes' colours each component has in pictures.
     """
 
     windows: Array
@@ -55,12 +57,13 @@ class Representatives:
     numbers: HostArray
     distances: HostArray
     axes: tuple[Axis, Axis]
-    noun: str = "endmember"
+    names: tuple[str, ...]
+    colors: tuple[int, ...]
 
     def __repr__(self) -> str:
         """Return the sizes."""
         k, n, y, x = self.windows.shape
-        return f"<Representatives: {n} windows of {y} x {x} pixels for each of {k} {self.noun}s>"
+        return f"<Representatives: {n} windows of {y} x {x} pixels for each of {k} components>"
 
 
 def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Representatives:
@@ -94,7 +97,7 @@ def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Repr
     >>> scene = um.synthetic.two_phases((128, 160))
     >>> model = um.kmeans(um.window_fft(um.sliding_windows(scene.image, 32, 16)), 2)
     >>> um.representatives(model, scene.image, 3)
-    <Representatives: 3 windows of 32 x 32 pixels for each of 2 clusters>
+    <Representatives: 3 windows of 32 x 32 pixels for each of 2 components>
     """
     if not isinstance(model, (Endmembers, Clusters, Mixture)):
         raise ParameterError(
@@ -117,7 +120,8 @@ def representatives(model: Unmixing, image: Samples | Array, n: int = 4) -> Repr
         numbers=numbers,
         distances=np.sqrt(squared),
         axes=(y, x),
-        noun="endmember" if isinstance(model, Endmembers) else "cluster",
+        names=tuple(model.name(i) for i in range(len(model))),
+        colors=model.color_numbers,
     )
 
 

@@ -3,6 +3,7 @@
 from ._rank_table import RankRule, RankTable
 from ._sweep import sweep
 from .abundances import abundances
+from .agglomerative import agglomerative
 from .bayesian import bayesian_unmixing
 from .compare import compare
 from .extraction import atgp, vca
@@ -21,6 +22,7 @@ __all__ = [
     "RankRule",
     "RankTable",
     "abundances",
+    "agglomerative",
     "atgp",
     "bayesian_unmixing",
     "compare",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,14 @@ def whole_number(value: Any, least: int, most: int, what: str, why: str) -> int:
             f"{what} is {value!r}; expected a whole number from {least} to {most} ({why})"
         )
     return int(value)
+
+
+def require_reading(library: str, module: str, what: str) -> None:
+    """Raise if a library is missing that reads maps."""
+    if find_spec(module) is None:
+        raise BackendError(
+            f'{what} need {library}, which is not installed: pip install "unmix[reading]"'
+        )
 
 
 def rows_are_at_hand(source: Source) -> bool:

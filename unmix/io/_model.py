@@ -125,6 +125,8 @@ def _header(model: Unmixing) -> dict[str, Any]:
         **_layout_header(layout),
         "parts": [{"axes": _named(p.axes), "weight": p.weight} for p in layout.parts or ()],
         "images": [_layout_header(image) for image in layout.images or ()],
+        "names": model.names,
+        "colors": model.colors,
         "record": model.record.to_list(),
     }
 
@@ -234,7 +236,8 @@ def _model(header: Mapping[str, Any], arrays: dict[str, HostArray]) -> Unmixing:
         msg = f"there is no kind of model {header['kind']!r}"
         raise ValueError(msg)
     known = {f.name for f in fields(kind)} - {"layout", "record"}
-    found = {n: a if a.ndim else a.item() for n, a in arrays.items() if n in known}
+    found: dict[str, Any] = {n: a if a.ndim else a.item() for n, a in arrays.items() if n in known}
+    found |= {n: tuple(header[n]) for n in ("names", "colors") if header.get(n)}
     layout, record = _layout_of(header, arrays), Record.from_list(header["record"])
     model: Unmixing = kind(**found, layout=layout, record=record)
     expected = ((len(model), *layout.map_shape), (len(model), *layout.descriptor_shape))

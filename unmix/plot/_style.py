@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._errors import BackendError
+from .._errors import BackendError, ParameterError
 from .._typing import HostArray
 from ..decompose._common import whole_number
 
@@ -27,10 +28,13 @@ MAP, SPECTRUM, SIGNED = "viridis", "inferno", "RdBu_r"
 """Colour maps for what is not negative, in space and in R, in even steps of brightness; and for
 both signs, white at zero. All survive colour blindness."""
 
-# Okabe and Ito's colours, those first that differ most, also in brightness; black is the last.
-OKABE_ITO = ("0072B2", "E69F00", "009E73", "CC79A7", "56B4E9", "D55E00", "F0E442", "000000")
-SHADES = ((1.0, 0.5), (0.0, 0.4), (1.0, 0.75), (0.0, 0.65))
-"""After the eighth class: the seven hues again, mixed with so much white or black."""
+# First Okabe and Ito's colours, which survive colour blindness, those first that differ most, also
+# in brightness. Then each time one that is far from all others, from white and from grey in CIELAB.
+PALETTE = bytes.fromhex(
+    "0072B2E69F00009E73CC79A756B4E9D55E00F0E4420000000000FF00FF47FF66FF0066FF00FFFFFFAD85"
+    "FF009900FFA3C2F5ADFF5C708F148585000A998F3DAD99FF1F5C5C00298514A3007A00C2855247FF001F"
+    "ADF5005229520A5C00333300"
+)
 
 LOG_SPAN = 1e4
 """Most that a logarithmic scale spans."""
@@ -56,10 +60,30 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def class_colors(n: int) -> HostArray:
-    """Colours of ``n`` classes as red, green, blue from 0 to 1, shape (n, 3)."""
-    base = np.array([[int(c[i : i + 2], 16) / 255 for i in (0, 2, 4)] for c in OKABE_ITO])
-    mixed = [(1 - part) * base[:-1] + part * tone for tone, part in SHADES]
-    return np.resize(np.concatenate([base, *mixed]), (n, 3))
+    """Return the colours of classes.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+
+    Returns
+    -------
+    numpy.ndarray
+        Red, green and blue from 0 to 1, (n, 3). Up to 32 can be told apart; then they come again.
+
+    Examples
+    --------
+    >>> import unmix as um
+    >>> um.plot.class_colors(40).shape
+    (40, 3)
+    """
+    return np.resize(np.frombuffer(PALETTE, np.uint8) / 255, (n, 3))
+
+
+def colors_of(numbers: Sequence[int]) -> HostArray:
+    """Colours (n, 3) of classes by their numbers in the palette."""
+    return class_colors(max(numbers, default=0) + 1)[list(numbers)]
 
 
 def color_map(name: str) -> Colormap:
@@ -103,6 +127,29 @@ def is_log(norm: Normalize) -> bool:
     from matplotlib.colors import LogNorm
 
     return isinstance(norm, LogNorm)
+
+
+def percentile_norm(values: HostArray, percentiles: tuple[float, float]) -> Normalize:
+    """Scale between two percentiles of the values."""
+    from matplotlib.colors import Normalize
+
+    low, high = checked_percentiles(percentiles)
+    known = values[np.isfinite(values)]
+    ends = np.percentile(known, (low, high)) if known.size else np.array([0.0, 1.0])
+    return Normalize(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1)
+
+
+def checked_percentiles(percentiles: Any) -> tuple[float, float]:
+    """Return two percentiles, the lower first."""
+    try:
+        low, high = (float(p) for p in percentiles)
+    except (TypeError, ValueError):
+        low, high = 0.0, -1.0
+    if not 0 <= low < high <= 100:
+        raise ParameterError(
+            f"percentiles are {percentiles!r}; expected two, the lower first, from 0 to 100"
+        )
+    return low, high
 
 
 def finite_range(values: HostArray) -> tuple[float, float]:

@@ -36,7 +36,14 @@ class Scale(NamedTuple):
     norm: Normalize
 
 
-def unmixing(model: Unmixing, *, log: bool = True, n: int | None = None, frame: int = 0) -> Figure:
+def unmixing(
+    model: Unmixing,
+    *,
+    log: bool = True,
+    n: int | None = None,
+    frame: int = 0,
+    percentiles: tuple[float, float] | None = None,
+) -> Figure:
     """Draw each map beside its component.
 
     Parameters
@@ -50,6 +57,8 @@ def unmixing(model: Unmixing, *, log: bool = True, n: int | None = None, frame: 
         How many components to show. Default: all.
     frame : int
         Which frame of a map (frame, y, x) to show.
+    percentiles : (float, float), optional
+        Colours of each map reach from one to the other percentile of its values. Default: over all.
 
     Returns
     -------
@@ -60,7 +69,7 @@ def unmixing(model: Unmixing, *, log: bool = True, n: int | None = None, frame: 
     Raises
     ------
     ParameterError
-        If ``n`` or ``frame`` is out of range.
+        If ``n``, ``frame`` or ``percentiles`` are out of range.
     BackendError
         If matplotlib is not installed.
 
@@ -90,8 +99,11 @@ def unmixing(model: Unmixing, *, log: bool = True, n: int | None = None, frame: 
         row, column = divmod(i, columns)
         ax = figure.add_subplot(places[row, 3 * column])
         place = _place(model, i, frame)
-        draw(ax, maps[i], map_axes, map_scale(model, maps[i]), marked=place)
-        panels.title(ax, _name(model, i))
+        scale = map_scale(model, maps[i])
+        if percentiles is not None:
+            scale = Scale(scale.colors, style.percentile_norm(maps[i], percentiles))
+        draw(ax, maps[i], map_axes, scale, marked=place)
+        panels.title(ax, model.name(i))
         _mark(ax, place)
         ax = figure.add_subplot(places[row, 3 * column + 1])
         draw(ax, components[i], axes, scales[i])
@@ -103,7 +115,7 @@ def _clusters(model: Clusters, centers: HostArray, scales: list[Scale], frame: i
     """Draw the map of labels, and each centre in a frame of its colour."""
     map_axes, axes = model.layout.map_axes, model.layout.descriptor_axes
     labels = panels.frame_of(to_host(model.labels)[None, ...], len(map_axes), frame)[0]
-    colors = style.class_colors(len(model))
+    colors = style.colors_of(model.color_numbers)
     few = len(centers) <= 3
     rows, columns = (1, len(centers)) if few else _grid(len(centers), _width(axes))
     tall = HEIGHT * (1 if few else 1.5)
@@ -119,7 +131,7 @@ def _clusters(model: Clusters, centers: HostArray, scales: list[Scale], frame: i
         ax = figure.add_subplot(places[row, column + 1])
         draw(ax, center, axes, scales[i], color=colors[i])
         panels.colored_frame(ax, colors[i])
-        panels.title(ax, f"Cluster {i}: {style.percent(counts[i] / counts.sum())}")
+        panels.title(ax, f"{model.name(i)}: {style.percent(counts[i] / counts.sum())}")
     return figure
 
 
@@ -193,10 +205,6 @@ def draw(
     shown = panels.show_image(ax, values, axes, style.color_map(scale.colors), norm)
     panels.finish_axes(ax, axes, "black" if scale.colors == style.SIGNED else "white", marked)
     bars.color_bar(ax, shown, panels.ratio(axes))
-
-
-def _name(model: Unmixing, number: int) -> str:
-    return f"{'Endmember' if isinstance(model, Endmembers) else 'Component'} {number}"
 
 
 def _subtitle(model: Unmixing, number: int) -> str:

@@ -9,12 +9,12 @@ import numpy as np
 from .._arrays import to_host
 from .._axes import Axis
 from .._door import as_image
+from .._endmembers import Endmembers
 from .._errors import ParameterError, ShapeError
-from .._mixture import Mixture
-from .._results import Clusters, PrincipalComponents, Unmixing
+from .._results import PrincipalComponents, Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
-from ..layout import Layout
+from ..layout import Layout, field_of_view
 from . import _panels as panels
 from . import _style as style
 
@@ -83,20 +83,22 @@ def abundances(
             f"the map has the shape {layout.map_shape}; expected (..., y, x): unmix.plot.unmixing "
             "draws maps of one axis as curves"
         )
-    colors = style.class_colors(style.chosen(n, len(model)))
+    colors = style.colors_of(model.color_numbers)[: style.chosen(n, len(model))]
     maps = panels.frame_of(to_host(model.maps), len(layout.map_axes), frame)
     view = field_of_view(layout)
-    grey = None if image is None else _image(image, layout, frame)
+    grey = None if image is None else image_of(image, layout, frame)
     style.require_matplotlib()
     columns = 1 if grey is None else 2
     width = columns * (HEIGHT * panels.aspect(view) + 0.1) + BESIDE
     figure = style.new_figure(width, HEIGHT)
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for ax in axes:
-        _ground(ax, view, grey)
-    panels.show_image(axes[-1], mixed(maps, colors), layout.map_axes[-2:], gid="abundances")
+        ground(ax, view, grey)
+    fractions = isinstance(model, Endmembers) and model.constraint == "sum_to_one"
+    shades = mixed(maps, colors, 1.0 if fractions else 0.0)
+    panels.show_image(axes[-1], shades, layout.map_axes[-2:], gid="abundances")
     for ax in axes:
-        _finish(ax, view, layout)
+        finish(ax, view, layout)
     figure.legend(
         handles=_keys(model, colors, layout),
         loc="outside right upper",
@@ -106,39 +108,21 @@ def abundances(
     return figure
 
 
-def mixed(maps: HostArray, colors: HostArray) -> HostArray:
+def mixed(maps: HostArray, colors: HostArray, whole: float = 0.0) -> HostArray:
     """Mix the colours (n, 3) of the first n maps (k, y, x) by their shares: (y, x, 3).
 
-    The shares of the other maps are white, and so are pixels with no abundance at all.
+    The shares of the other maps are white, and so are pixels with no abundance at all, and what is
+    missing to a ``whole`` where components were dropped.
     """
     amounts = np.clip(maps, 0, None)
-    total = amounts.sum(axis=0)
+    total = np.maximum(amounts.sum(axis=0), whole)
     shares = amounts[: len(colors)] / np.where(total > 0, total, 1)
     rgb = np.clip(1 - np.tensordot(shares, 1 - colors, axes=(0, 0)), 0, 1)
     rgb[np.isnan(total)] = style.GREY
     return np.asarray(rgb)
 
 
-def field_of_view(layout: Layout) -> tuple[Axis, Axis]:
-    """Axes y and x of the image that windows were taken from; of the map where there are none."""
-    y, x = layout.map_axes[-2:]
-    grid = layout.windows
-    if grid is None:
-        return y, x
-    pitches = [
-        a.spacing / (c[1] - c[0]) if a.size > 1 else None
-        for a, c in zip((y, x), grid.corners, strict=True)
-    ]
-    known = [p for p in pitches if p is not None] or [1.0]
-    axes = []
-    for a, pitch, n, center in zip((y, x), pitches, grid.image_shape, grid.centers, strict=True):
-        spacing = known[0] if pitch is None else pitch
-        start = a.values[0] - center[0] * spacing
-        axes.append(Axis.regular(a.name, n, start=start, spacing=spacing, units=a.units))
-    return axes[0], axes[1]
-
-
-def _image(image: Samples | Array, layout: Layout, frame: int) -> HostArray:
+def image_of(image: Samples | Array, layout: Layout, frame: int) -> HostArray:
     """Read one frame of the image, and check that it is one of the model's size."""
     samples = as_image(image)
     expected = layout.map_shape[-2:] if layout.windows is None else layout.windows.image_shape
@@ -152,7 +136,7 @@ def _image(image: Samples | Array, layout: Layout, frame: int) -> HostArray:
     return to_host(samples[tuple(int(i) for i in place)].to_array()).astype(float)
 
 
-def _ground(ax: Axes, view: tuple[Axis, Axis], grey: HostArray | None) -> None:
+def ground(ax: Axes, view: tuple[Axis, Axis], grey: HostArray | None) -> None:
     """Show the image, or white, over the whole field of view."""
     if grey is not None:
         low, high = np.nanquantile(grey, (0.005, 0.995))
@@ -162,7 +146,7 @@ def _ground(ax: Axes, view: tuple[Axis, Axis], grey: HostArray | None) -> None:
         panels.show_image(ax, white, view)
 
 
-def _finish(ax: Axes, view: tuple[Axis, Axis], layout: Layout) -> None:
+def finish(ax: Axes, view: tuple[Axis, Axis], layout: Layout) -> None:
     """Give a picture its limits, its scale bar and the square of one window."""
     from matplotlib.patches import Rectangle
 
@@ -190,10 +174,16 @@ def _keys(model: Unmixing, colors: HostArray, layout: Layout) -> list[Patch]:
     """Entries of the legend: a colour for each endmember, and the window."""
     from matplotlib.patches import Patch
 
-    noun = "Cluster" if isinstance(model, (Clusters, Mixture)) else "Endmember"
-    keys = [Patch(color=c, label=f"{noun} {i}") for i, c in enumerate(colors)]
+    keys = [Patch(color=c, label=model.name(i)) for i, c in enumerate(colors)]
     if len(colors) < len(model):
         keys.append(Patch(facecolor="white", edgecolor="black", linewidth=0.6, label="Others"))
-    if layout.windows is not None:
-        keys.append(Patch(fill=False, edgecolor="black", linewidth=1.2, label="Window"))
-    return keys
+    return [*keys, *window_key(layout)]
+
+
+def window_key(layout: Layout) -> list[Patch]:
+    """Entry of the legend for the square of one window, where samples are windows."""
+    from matplotlib.patches import Patch
+
+    if layout.windows is None:
+        return []
+    return [Patch(fill=False, edgecolor="black", linewidth=1.2, label="Window")]

@@ -61,7 +61,7 @@ def simplex(model: Unmixing, scores: PrincipalComponents) -> Figure:
     _check(model, scores)
     points, dominant = _points(model, scores)
     vertices = _vertices(model, scores)
-    colors = style.class_colors(len(model))
+    colors = style.colors_of(model.color_numbers)
     wide, high = np.ptp(np.concatenate([points, vertices]), axis=0)
     true = 0 < max(wide, high) <= MOST_STRETCHED * min(wide, high)
     figure = style.new_figure(4.2, 3.4 * min(max(high / wide, 0.6), 1.0) + 0.5 if true else 3.4)

@@ -52,7 +52,7 @@ def representatives(reps: Representatives) -> Figure:
     windows, average = to_host(reps.windows), to_host(reps.average)
     k, n = windows.shape[:2]
     axes = reps.axes
-    colors = style.class_colors(k)
+    colors = style.colors_of(reps.colors)
     wide = SIDE * panels.aspect(axes) + BETWEEN
     figure = style.new_figure((n + 1) * wide + 0.25, k * (SIDE + BETWEEN) + 0.3)
     grid = figure.subplots(k, n + 1, squeeze=False)
@@ -67,7 +67,7 @@ def representatives(reps: Representatives) -> Figure:
             ax.set_yticks([])
             panels.thin_frame(ax)
         panels.colored_frame(grid[i, 0], colors[i])
-        grid[i, 0].set_ylabel(f"{reps.noun.capitalize()} {i}", fontsize=style.TITLE)
+        grid[i, 0].set_ylabel(reps.names[i], fontsize=style.TITLE)
     bars.scale_bar(grid[0, 0], axes[1].units)
     panels.title(grid[0, 0], "Average")
     panels.title(grid[0, 1], "Nearest" if n == 1 else "Nearest \N{RIGHTWARDS ARROW}")

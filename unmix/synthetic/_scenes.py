@@ -101,13 +101,20 @@ def two_phases(
     >>> sorted(set(scene.labels.ravel().tolist()))
     [0, 1]
     """
+    patterns, given = hexagonal_phases(shape, period, shift, counts)
+    return _scene(patterns, _hexagonal(period), np.array([(1, 0)]), given, rng)
+
+
+def hexagonal_phases(
+    shape: Any, period: Any, shift: Any, counts: Any
+) -> tuple[list[Floats], dict[str, Any]]:
+    """Return the intensity of both phases, and the parameters."""
     shape, given = _check_scene(shape, period, counts)
     given["shift"] = number("shift", shift, "a number from 0 to 0.25", 0, 0.25)
-    lattice = _hexagonal(period)
-    cell, sigma = lattice * [[2], [1]], _SIGMA * period
+    lattice = _hexagonal(given["period"])
+    cell, sigma = lattice * [[2], [1]], _SIGMA * given["period"]
     pairs = [np.outer((path, 1 - path), lattice[0]) for path in (0.0, shift)]
-    patterns = [_crystal(shape, cell, pair, np.ones(2), sigma) for pair in pairs]
-    return _scene(patterns, lattice, np.array([(1, 0)]), given, rng)
+    return [_crystal(shape, cell, pair, np.ones(2), sigma) for pair in pairs], given
 
 
 def _check_scene(shape: Any, period: Any, counts: Any) -> tuple[tuple[int, int], dict[str, Any]]:
@@ -154,7 +161,7 @@ def _scene(
     """Lay out the phases, mix their patterns pixel by pixel and count."""
     key, counts = rng_key(rng), given["counts"]
     regions = _regions(patterns[0].shape, len(patterns), generator(key, LAYOUT))
-    weights = _soften(regions, len(patterns), 2 * int(given["period"] / 2) + 1)
+    weights = soften(regions, len(patterns), 2 * int(given["period"] / 2) + 1)
     image = np.einsum("nyx,nyx->yx", weights, patterns)
     if counts is not None:
         image = generator(key, NOISE).poisson(counts * image)
@@ -193,7 +200,7 @@ def _regions(
     return regions
 
 
-def _soften(regions: NDArray[np.int64], n_phases: int, width: int) -> NDArray[np.float32]:
+def soften(regions: NDArray[np.int64], n_phases: int, width: int) -> NDArray[np.float32]:
     """Return the fraction of each phase in the square of odd ``width`` around each pixel."""
     ones = np.ones(width)
     around = np.pad(regions, width // 2, mode="edge")
