@@ -189,16 +189,16 @@ def _states_of_a_movie(folder: Path) -> Iterator[str]:
 
 
 def _textbook(got: Score, known: Score | None) -> str:
-    """Write the textbook's figures, and whether they are met to their last digit."""
+    """Write the textbook's figures, and whether they are met to their last digit: of radians."""
     if known is None:
         return ""
-    pairs = [("angle", 1, 2), ("rmse", 1, 3), ("correlation", -1, 3)]
+    pairs = [("angle", 1, 2, RADIAN), ("rmse", 1, 3, 1), ("correlation", -1, 3, 1)]
     words, met = [], []
-    for field, sign, digits in pairs:
+    for field, sign, digits, unit in pairs:
         theirs, ours = getattr(known, field), getattr(got, field)
         if np.isfinite(theirs):
             words.append(f"{theirs:.{digits}f}")
-            met.append(sign * round(ours, digits) <= sign * round(theirs, digits))
+            met.append(sign * round(ours / unit, 3) <= sign * round(theirs / unit, 3))
     return f"{' / '.join(words)} {'met' if all(met) else 'missed'}"
 
 
