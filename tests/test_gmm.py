@@ -378,7 +378,7 @@ class TestTables:
         samples = um.window_fft(um.sliding_windows(scene.image, 16, 8))
         model = um.gmm(samples, 2, covariance="diag")
         found = um.representatives(model, scene.image, 2)
-        assert repr(found).endswith("2 windows of 16 x 16 pixels for each of 2 clusters>")
+        assert repr(found).endswith("2 windows of 16 x 16 pixels for each of 2 components>")
 
     def test_input_is_left_as_it_was(self):
         table, _ = classes()

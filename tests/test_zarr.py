@@ -123,9 +123,9 @@ class TestAxes:
 class TestDamage:
     def test_a_folder_that_is_none(self, tmp_path):
         (tmp_path / "a").mkdir()
-        with pytest.raises(um.FileError, match="is a folder; expected a file or a zarr store"):
+        with pytest.raises(um.FileError, match="is a folder; expected a file, a zarr store or a folder"):
             um.open(tmp_path / "a")
-        with pytest.raises(um.FileError, match="is a folder; expected a file or a zarr store"):
+        with pytest.raises(um.FileError, match="is a folder; expected a file, a zarr store or a folder"):
             um.open(tmp_path)
 
     def test_metadata(self, tmp_path):
