@@ -123,9 +123,10 @@ class TestAxes:
 class TestDamage:
     def test_a_folder_that_is_none(self, tmp_path):
         (tmp_path / "a").mkdir()
-        with pytest.raises(um.FileError, match="is a folder; expected a file, a zarr store or a folder"):
+        said = "is a folder; expected a file, a zarr store or a folder of pictures"
+        with pytest.raises(um.FileError, match=said):
             um.open(tmp_path / "a")
-        with pytest.raises(um.FileError, match="is a folder; expected a file, a zarr store or a folder"):
+        with pytest.raises(um.FileError, match=said):
             um.open(tmp_path)
 
     def test_metadata(self, tmp_path):
