@@ -22,12 +22,13 @@ pca = um.pca(spectra, 5)
 classes = um.kmeans(pca.scores, 4, rng=0)
 
 # %% [markdown]
-# Neighbouring windows overlap and domains are large: the error bars count independent entries.
+# Windows overlap and domains are large, so that a frame holds few independent windows: the bands,
+# of one standard deviation, know that.
 
 # %%
-areas = um.area_fractions(classes)
+areas = um.area_fractions(classes, level=0.68)
 print(areas)
 
 # %%
-figure = um.plot.area_fractions(areas, temperature, label="Temperature")
+figure = um.plot.area_fractions(areas, temperature, label="Temperature (°C)")
 figure.savefig(Path("docs/images/notebooks") / "movie_areas.png", dpi=80)
