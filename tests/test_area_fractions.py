@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -151,20 +148,3 @@ class TestTransition:
         assert inside.mean() >= 0.9
         assert np.sqrt(np.mean((found.fractions[i] - twin.fractions) ** 2)) < 0.1
         assert (found.high - found.low).mean() < 0.35  # they say something
-
-    @pytest.mark.skipif("UNMIX_DATA" not in os.environ, reason="UNMIX_DATA is not set")
-    def test_on_the_domain_movie(self):
-        data = np.load(Path(os.environ["UNMIX_DATA"]) / "sim" / "domain_movie_seed1.npz")
-        truth, names = data["true_weight"].T, data["phase_names"].tolist()
-        windows = um.sliding_windows(um.samples(data["frames"].astype(np.float32), 3), 24, 8)
-        model = um.kmeans(um.window_fft(windows).transform("sqrt"), 8, rng=0)
-        # what a person sees in the class means: to which phase each belongs
-        phase = [
-            np.bincount(np.nonzero(model.labels == i)[0], minlength=120) @ truth.T for i in range(8)
-        ]
-        groups = [[i for i in range(8) if np.argmax(phase[i]) == p] for p in range(3)]
-        phases = model.merge(*groups, names=names).reorder(names)
-        found = um.area_fractions(um.classify(phases).opened(1))
-        inside = (found.low <= truth) & (truth <= found.high)
-        assert inside.mean() >= 0.95
-        assert np.sqrt(np.mean((found.fractions - truth) ** 2)) < 0.05
