@@ -270,7 +270,7 @@ class TestWhatIsKept:
         assert not copies
         np.testing.assert_array_equal(again.labels, model.labels)
 
-    def test_samples_that_are_left_out_take_no_room(self, copies):
+    def test_samples_that_are_left_out_do_not_count(self, copies):
         """Of a table of 32 MiB 1 row in 256 takes part: it is kept in a budget of 8 MiB."""
         rows = np.random.default_rng(0).random((1, 64), dtype=np.float32)
         table = np.broadcast_to(rows, (1 << 16, 64))

@@ -125,6 +125,13 @@ def _along(values: Array, numbers: Sequence[int], axis: int) -> Array:
     return xp.take(values, from_host(np.asarray(numbers), values), axis=axis)
 
 
+def relabelled(labels: Array, numbers: Sequence[int]) -> Array:
+    """Return labels once component i has become ``numbers[i]``; -1 is left out."""
+    xp = namespace_of(labels)
+    table = from_host([-1, *numbers], labels, labels.dtype)
+    return xp.reshape(xp.take(table, xp.reshape(labels, (-1,)) + 1, axis=0), labels.shape)
+
+
 def renamed(model: Model, given: Mapping[int | str, str] | Sequence[str]) -> Model:
     """Return the model with other names."""
     names = [model.name(i) for i in range(len(model))]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from . import ops
+from . import _edits, ops
 from ._arrays import from_host, namespace_of, to_host
 from ._fold import fold
 from ._results import Unmixing, maps_of
@@ -84,14 +84,11 @@ class Mixture(Unmixing):
 
     def _renumbered(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return the fields that change when class i becomes ``numbers[i]``; -1 is left out."""
-        xp = namespace_of(self.labels)
-        table = from_host([-1, *numbers], self.labels, self.labels.dtype)
-        flat = xp.take(table, xp.reshape(self.labels, (-1,)) + 1, axis=0)
-        changed: dict[str, Any] = {"labels": xp.reshape(flat, self.labels.shape)}
+        changed: dict[str, Any] = {"labels": _edits.relabelled(self.labels, numbers)}
         if self.covariance != "tied":  # which all classes share
             old = sorted((n, i) for i, n in enumerate(numbers) if n >= 0)
             places = from_host([i for _, i in old], self.covariances)
-            changed["covariances"] = xp.take(self.covariances, places, axis=0)
+            changed["covariances"] = namespace_of(places).take(self.covariances, places, axis=0)
         return changed
 
     @property

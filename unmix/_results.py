@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from . import _edits, ops
-from ._arrays import device_of, from_host, namespace_of, to_host
+from ._arrays import device_of, namespace_of, to_host
 from ._axes import Axis
 from ._door import as_table
 from ._errors import ShapeError
@@ -543,10 +543,7 @@ class Clusters(Unmixing):
 
     def _renumbered(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return the fields that change when cluster i becomes ``numbers[i]``; -1 is left out."""
-        xp = namespace_of(self.labels)
-        table = from_host([-1, *numbers], self.labels, self.labels.dtype)
-        flat = xp.take(table, xp.reshape(self.labels, (-1,)) + 1, axis=0)
-        labels = xp.reshape(flat, self.labels.shape)
+        labels = _edits.relabelled(self.labels, numbers)
         layout = self.layout
         if -1 in numbers:
             layout = replace(layout, mask=np.asarray(to_host(labels) >= 0))

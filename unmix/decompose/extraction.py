@@ -57,7 +57,8 @@ def vca(
         A centred model fitted to these samples, with at least ``n_endmembers - 1`` components;
         saves its passes.
     raw : bool
-        Return the samples themselves, noise included, and not their projections on the subspace.
+        Return the samples themselves, noise included, and not their projections on the subspace,
+        which are set to zero where they are negative if none of these samples is.
     rng : int or numpy.random.Generator
         Directions (and sketch).
 
