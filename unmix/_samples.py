@@ -132,7 +132,7 @@ class Samples:
             largest_chunk=n * (4 if str(self.dtype).endswith("32") else 2),
         )
         mask = self.layout.mask
-        return blocks if mask is None else [b for b in blocks if mask[b].any()]
+        return [b for b in blocks if mask is None or mask[b].any()]
 
     def tile(self, where: Slices) -> Tile:
         """Read one block of the map."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
 
@@ -83,9 +84,10 @@ def as_block(tile: Tile) -> Array:
     return xp.reshape(rows, (*shape, rows.shape[1]))
 
 
+@lru_cache(maxsize=64)  # searches pass over the same table again and again
 def plan_blocks(
     shape: tuple[int, ...], chunks: Chunks | None, n_samples: int, *, largest_chunk: int = 0
-) -> list[Slices]:
+) -> tuple[Slices, ...]:
     """Cut a map into blocks of at most ``n_samples``, along the chunks it is stored in.
 
     Parameters
@@ -122,7 +124,7 @@ def plan_blocks(
     blocks: list[Slices] = [()]
     for along in cuts:
         blocks = [(*b, s) for b in blocks for s in along]
-    return blocks
+    return tuple(blocks)
 
 
 def _cut(n: int, chunks: int | tuple[int, ...], size: int) -> list[slice]:

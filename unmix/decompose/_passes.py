@@ -168,7 +168,7 @@ def start_of(
     few = few_samples(samples, 4 * directions.shape[1])
     first, near = samples if few is None else kept_if_it_fits(few, MAX_BLOCKS), center
     if near is None:
-        near = xp.mean(xp.astype(first.tile(first.plan()[0]).rows, xp.float64), axis=0)
+        near = ops.mean_row(first.tile(first.plan()[0]).rows)
     start = from_host(directions, near, xp.float64)
     if few is None:
         return start, near

@@ -127,7 +127,7 @@ def _norms(samples: Samples) -> tuple[Array, Array, float]:
     """An origin amid the data, squared distances from it, and the mean variance of a feature."""
     xp = samples.xp
     first = samples.tile(samples.plan()[0]).rows
-    origin = xp.astype(xp.mean(xp.astype(first, xp.float64), axis=0), samples.dtype)
+    origin = xp.astype(ops.mean_row(first), samples.dtype)
     norms = empty_like(samples.source.like, (*samples.layout.map_shape, 1), 0.0, samples.dtype)
 
     def update(tile: Tile, _: Array, origin: Array) -> tuple[tuple[int, Array, Array], Array]:

@@ -4,7 +4,7 @@ from .abundances import Constraint, Mixing, active_set, fcls, mixed, mixing, nnl
 from .beams import Interpolation, center_of_mass, disc_positions, moved, stretched
 from .convergence import effective_sample_size, quantiles, split_r_hat
 from .correlation import correlate, fast_size, padded_shape
-from .covariance import Moments, covariance, eigenpairs, merge_covariance
+from .covariance import Moments, covariance, eigenpairs, mean_row, merge_covariance
 from .diagonal import Independent, independent, updated_independent
 from .dirichlet import (
     LEAST_ABUNDANCE,
@@ -247,6 +247,7 @@ __all__ = [
     "log_growth",
     "log_volumes",
     "marchenko_pastur_median",
+    "mean_row",
     "merge_assignments",
     "merge_contrast",
     "merge_covariance",

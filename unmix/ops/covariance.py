@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._arrays import linalg, namespace_of
+from .._arrays import device_of, linalg, namespace_of
 from .._dispatch import dispatched
 from .._typing import Array
 
@@ -43,8 +43,9 @@ def covariance(rows: Array) -> Moments:
     xp = namespace_of(rows)
     mean = mean_row(rows)
     centred = rows - xp.astype(mean, rows.dtype)
-    # the mean in the rows' own type is off by half a last digit; the scatter is about the exact one
-    rest = mean_row(centred)
+    # the mean in the rows' own type is off by half a last digit, whose own digits do not matter
+    ones = xp.ones(rows.shape[:1], dtype=rows.dtype, device=device_of(rows))
+    rest = xp.astype(xp.matmul(ones, centred), xp.float64) / rows.shape[0]
     scatter = xp.astype(xp.matmul(centred.T, centred), xp.float64)
     scatter = scatter - rows.shape[0] * rest[:, None] * rest
     return Moments(rows.shape[0], mean, scatter)
