@@ -12,7 +12,6 @@ import torch
 from scipy.optimize import nnls
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
 
 import unmix as um
 
@@ -188,41 +187,6 @@ class KMeansStarts:
             um.kmeans(self.table, 16, n_starts=1, max_iter=1)
         else:
             KMeans(16, n_init=1, max_iter=1, random_state=0).fit(self.table)
-
-
-class GaussianMixtures:
-    """Twenty passes over classes that overlap, k-means and posteriors included."""
-
-    params: ClassVar[list[list[Any]]] = [
-        ["unmix", "scikit-learn"],
-        ["full", "tied", "diag", "spherical"],
-    ]
-    param_names = ("side", "covariance")
-
-    def setup(self, side: str, covariance: str) -> None:
-        self.table = um.synthetic.blobs(27_000, 8, 16, spread=3.0, rng=0)[0]
-
-    def time_fit(self, side: str, covariance: str) -> None:
-        if side == "unmix":
-            um.gmm(self.table, 8, covariance=covariance, max_iter=20, tol=0)
-        else:
-            model = GaussianMixture(8, covariance_type=covariance, max_iter=20, tol=0)
-            model.fit(self.table).predict_proba(self.table)
-
-
-class LowRankMixture:
-    """Eight classes of 20,164 windows of 64 x 64: a full covariance of each would be 134 MB."""
-
-    timeout = 300
-
-    def setup(self) -> None:
-        self.windows = um.sliding_windows(image(1051), 64, 7)
-
-    def time_fit(self) -> None:
-        um.gmm(self.windows, 8, covariance="low_rank", max_iter=20, tol=0)
-
-    def peakmem_fit(self) -> None:
-        self.time_fit()
 
 
 class Simplex:
