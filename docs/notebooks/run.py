@@ -1,6 +1,6 @@
 """Run all notebooks of this folder and say how long each took.
 
-    UNMIX_DATA=../shared/data python docs/notebooks/run.py
+    UNMIX_DATA=folder/of/the/data python docs/notebooks/run.py
 
 From the root of the repository: pictures go to docs/images/notebooks.
 """
