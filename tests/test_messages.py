@@ -1329,6 +1329,16 @@ CASES = {
         um.ParameterError,
         ("no lattice of 2 to 10 pixels stands out", "give the window in pixels or in the image"),
     ),
+    "all components dropped": (
+        lambda: um.nmf(TABLE, 2, rng=0).drop([1, 0]),
+        um.ParameterError,
+        ("to drop [1, 0] leaves no component", "keep at least one"),
+    ),
+    "windows of an image too small for a lattice": (
+        lambda: um.sliding_windows(RNG.random((11, 70))),
+        um.ParameterError,
+        ("the image has 11 x 70 pixels", "too few for 6 periods", "give the window in pixels"),
+    ),
     "a window in no unit at all": (
         lambda: um.sliding_windows(IMAGE, "wide"),
         um.ParameterError,

@@ -297,7 +297,10 @@ def _check_values(array: Array, loaded: bool, finite: bool) -> None:
         if finite:
             require_finite(array, "the data")
     elif kind not in "iuf":
-        raise DTypeError(f"the data has dtype {array.dtype}; expected integers or real floats")
+        raise DTypeError(
+            f"the data has dtype {array.dtype}; expected integers or real floats: convert it first, "
+            "for example with astype('uint8')"
+        )
 
 
 def _kind(array: Array) -> str:

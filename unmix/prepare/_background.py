@@ -145,7 +145,7 @@ def _quotient(values: Array, background: Array) -> Array:
             f"the background falls to {float(xp.min(background)):g}; expected none below zero: "
             "take it off with how='subtract', or correct the image's zero first"
         )
-    there = background != 0
+    there = (background != 0) | xp.isnan(values)  # what is missing stays missing
     quotient = values / xp.where(there, background, xp.ones_like(background))
     return xp.where(there, quotient, xp.zeros_like(quotient))
 
