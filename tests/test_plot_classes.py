@@ -236,6 +236,16 @@ class TestSites:
 
 
 class TestImage:
+    def test_pixels_that_are_missing(self):
+        holed = np.random.default_rng(0).random((30, 40))
+        holed[:, :3] = np.nan
+        shown = um.plot.image(um.flatten(holed)).axes[0].images[0]
+        assert np.ma.getmaskarray(shown.get_array())[:, :3].all()
+        samples = um.samples(holed, 2, nan="skip")
+        model = um.kmeans(um.window_fft(um.sliding_windows(samples, 8, 4)), 2, rng=0)
+        assert um.plot.labels(model, holed).axes
+        assert um.plot.sites(np.ones((3, 2)), np.zeros(3, int), holed).axes
+
     def test_percentiles_are_the_limits(self):
         values = np.arange(1000.0).reshape(20, 50)
         norm = um.plot.image(values, percentiles=(10, 80)).axes[0].images[0].norm
@@ -303,6 +313,7 @@ class TestSave:
          "percentiles are 5"),
         (lambda s, c, f: um.plot.save(f, "a.jpg"), um.FileError, "for vectors, or in .png"),
         (lambda s, c, f: um.plot.save(f, "a.png", dpi=0), um.ParameterError, "pixels per inch"),
+        (lambda s, c, f: um.plot.save(f, "a.png", dpi="300"), um.ParameterError, "dpi is '300'"),
         (lambda s, c, f: um.plot.save(f, "a.pdf", "page"), um.ParameterError, "'single', 'double'"),
         (lambda s, c, f: um.plot.sites(np.ones((3, 2)), np.zeros(4, int)), um.ShapeError,
          "positions have shape"),

@@ -298,8 +298,8 @@ def _check_values(array: Array, loaded: bool, finite: bool) -> None:
             require_finite(array, "the data")
     elif kind not in "iuf":
         raise DTypeError(
-            f"the data has dtype {array.dtype}; expected integers or real floats: convert it first, "
-            "for example with astype('uint8')"
+            f"the data has dtype {array.dtype}; expected integers or real floats: convert it "
+            "first, for example with astype('uint8')"
         )
 
 

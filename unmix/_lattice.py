@@ -41,8 +41,8 @@ def lattice_period(image: Samples) -> float:
     longest = min(n_y, n_x, SIDE) // LEAST_PERIODS
     if longest < 2:
         raise ParameterError(
-            f"the image has {n_y} x {n_x} pixels, too few for {LEAST_PERIODS} periods of a lattice; "
-            "give the window in pixels or in the image's unit"
+            f"the image has {n_y} x {n_x} pixels, too few for {LEAST_PERIODS} periods of a "
+            "lattice; give the window in pixels or in the image's unit"
         )
     middle = (slice(max(0, (n - SIDE) // 2), max(0, (n - SIDE) // 2) + SIDE) for n in (n_y, n_x))
     values = to_host(image[(*(n // 2 for n in lead), *middle)].to_array()).astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -88,7 +89,7 @@ def save(
         raise ParameterError(
             f"width is {width!r}; expected 'single', 'double' or millimetres from 10 to 1000"
         )
-    if not 50 <= dpi <= 2400:
+    if not isinstance(dpi, Real) or not 50 <= dpi <= 2400:
         raise ParameterError(f"dpi is {dpi!r}; expected pixels per inch from 50 to 2400")
     before = fig.get_size_inches()
     fonts: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "unmix"}
