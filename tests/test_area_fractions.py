@@ -130,6 +130,22 @@ def test_intervals_hold_the_fraction_as_often_as_they_say():
     assert 0.6 <= held[0.6827] <= 0.76
 
 
+def test_intervals_of_windows_hold_the_fraction_as_often_as_they_say():
+    """Of windows that have the class of the most of their area, as large as the domains."""
+    levels = [0.1, 0.3, 0.5]
+    movie = um.synthetic.phase_movie(
+        np.repeat(levels, 40), (128, 128), domain=12.0, counts=None, rng=2
+    )
+    windows = um.sliding_windows(um.samples(1.0 * movie.labels, 3), 24, 8)
+    labels = (windows.to_array().mean(axis=(-2, -1)) > 0.5).astype(int)
+    inside = []
+    for i, fraction in enumerate(levels):
+        frames = slice(40 * i, 40 * i + 40)
+        found = um.area_fractions(um.regions(windows[frames], labels[frames], names=["0", "1"]))
+        inside.append((found.low[1] <= fraction) & (fraction <= found.high[1]))
+    assert 0.9 <= np.mean(inside) <= 0.99
+
+
 @pytest.fixture(scope="module")
 def twin():
     """A cycle of a transition: the fraction of phase 1 rises from zero to one."""

@@ -274,7 +274,7 @@ class TestRecord:
         (lambda m: m["pca"].select([True]), "1 or more of"),
         (lambda m: m["pca"].select([]), "1 or more of"),
         (lambda m: m["pca"].select(1.5), "components is 1.5"),
-        (lambda m: m["pca"].drop([0, 1, 2, 3]), "1 or more of"),
+        (lambda m: m["pca"].drop([0, 1, 2, 3]), r"to drop \[0, 1, 2, 3\] leaves no component"),
         (lambda m: m["pca"].select(["film"]), "of the names Component 0, Component 1"),
         (lambda m: m["pca"].reorder([0, 1]), "expected all of"),
         (lambda m: m["kmeans"].merge([1, 2], [2, 0]), "expected some that share no component"),

@@ -178,11 +178,12 @@ class TestNumpy:
     def test_npz_with_several(self, tmp_path):
         np.savez(tmp_path / "a.npz", image=IMAGE, frames=FRAMES)
         with pytest.raises(
-            um.FileError, match=r"2 data sets .*'a.npz::image', of image \(24 x 34\)"
+            um.FileError,
+            match=r"2 data sets .*unmix\.open\('.*a\.npz::image'\), of image \(24 x 34\), frames",
         ):
             um.open(tmp_path / "a.npz")
         assert_holds(um.open(f"{tmp_path}/a.npz::frames"), FRAMES)
-        with pytest.raises(um.FileError, match="there is no data set 'movie'"):
+        with pytest.raises(um.FileError, match=r"no data set 'movie' .* name one after two colons"):
             um.open(f"{tmp_path}/a.npz::movie")
 
     def test_npz_without_numbers(self, tmp_path):
@@ -387,7 +388,7 @@ class TestTiff:
         with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
             tif.write(IMAGE)
             tif.write(FRAMES[:, :8], photometric="minisblack")
-        with pytest.raises(um.FileError, match=r"2 data sets .*'a.tif::0', of 0 \(24 x 34\), 1"):
+        with pytest.raises(um.FileError, match=r"2 data sets .*a.tif::0'\), of 0 \(24 x 34\), 1"):
             um.open(tmp_path / "a.tif")
         assert_holds(um.open(f"{tmp_path / 'a.tif'}::1"), FRAMES[:, :8])
 
@@ -498,7 +499,7 @@ class TestHdf5:
     @pytest.mark.parametrize("name", ["/entry", "/nothing", "/note"])
     def test_named_wrongly(self, tmp_path, name):
         path = write_h5(tmp_path / "a.h5", **{"entry/a": (FRAMES, {}), "note": ("text", {})})
-        with pytest.raises(um.FileError, match=f"no data set '{name}' in .*'a.h5::/entry/a'"):
+        with pytest.raises(um.FileError, match=f"no data set '{name}' in .*a.h5::/entry/a'"):
             um.open(f"{path}::{name}")
 
     def test_link(self, tmp_path):
@@ -663,7 +664,7 @@ class TestRosettasciio:
         axes = [("y", 1, 0, "")] * 2
         given = [signal(IMAGE, 0, axes, title=t) for t in ("HAADF", "BF", "", "")]
         with pytest.raises(
-            um.FileError, match=r"4 data sets .*'a.emd::HAADF', of HAADF .*, 2 .*, 3 "
+            um.FileError, match=r"4 data sets .*a.emd::HAADF'\), of HAADF .*, 2 .*, 3 "
         ):
             self.opened(*given)
         given[1]["data"] = GREY

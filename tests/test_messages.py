@@ -643,6 +643,26 @@ CASES = {
         um.ParameterError,
         ("pitch is 0", "expected positive numbers"),
     ),
+    "coordinates of no axis": (
+        lambda: um.samples(TABLE, 1, coordinates={"energy": range(5)}),
+        um.ParameterError,
+        ("coordinates name the axis 'energy'", "there are site, bin"),
+    ),
+    "too few coordinates": (
+        lambda: um.samples(TABLE, 1, coordinates={"bin": [1, 2]}),
+        um.ParameterError,
+        ("the coordinates of bin are [1, 2]", "expected a finite number for each of 5 entries"),
+    ),
+    "coordinates of text": (
+        lambda: um.samples(TABLE, 1, coordinates={"bin": ["a"] * 5}),
+        um.ParameterError,
+        ("the coordinates of bin are ['a'", "expected a finite number for each of 5 entries"),
+    ),
+    "a crop of coordinates that come back": (
+        lambda: um.samples(TABLE, 1, coordinates={"bin": [1, 2, 3, 2, 1]}).crop(bin=(0, 1)),
+        um.ShapeError,
+        ("coordinates of bin that lie in 0.0 to 1.0", "no one block", "slice by position"),
+    ),
     "a pitch of text": (
         lambda: um.samples(TABLE, 1, pitch="1 nm"),
         um.ParameterError,
@@ -832,12 +852,7 @@ CASES = {
     "an unknown over": (
         lambda: SPECTRA.normalize("minmax", over="image"),
         um.ParameterError,
-        ("over is 'image'", "expected 'sample', 'feature', 'frame' or 'all'"),
-    ),
-    "frames of an image": (
-        lambda: SPECTRA.normalize("minmax", over="frame"),
-        um.ParameterError,
-        ("over='frame' needs a frame axis", "the map axes are grid_y, grid_x"),
+        ("over is 'image'", "expected 'sample', 'feature', 'all' or one of", "grid_y, grid_x"),
     ),
     "an unknown transform": (
         lambda: SPECTRA.transform("log"),
@@ -1313,6 +1328,16 @@ CASES = {
         lambda: um.sliding_windows(RNG.random((60, 70))),
         um.ParameterError,
         ("no lattice of 2 to 10 pixels stands out", "give the window in pixels or in the image"),
+    ),
+    "all components dropped": (
+        lambda: um.nmf(TABLE, 2, rng=0).drop([1, 0]),
+        um.ParameterError,
+        ("to drop [1, 0] leaves no component", "keep at least one"),
+    ),
+    "windows of an image too small for a lattice": (
+        lambda: um.sliding_windows(RNG.random((11, 70))),
+        um.ParameterError,
+        ("the image has 11 x 70 pixels", "too few for 6 periods", "give the window in pixels"),
     ),
     "a window in no unit at all": (
         lambda: um.sliding_windows(IMAGE, "wide"),

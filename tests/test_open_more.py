@@ -96,6 +96,59 @@ class TestFolders:
         np.testing.assert_array_equal(movie.to_array(), FRAMES)
 
 
+class TestCoordinatesOfNpz:
+    @pytest.mark.parametrize(
+        ("shape", "beside", "axes", "expected"),
+        [
+            ((3, 4, 5), "energy_ev", None, ("y x | energy", "eV")),
+            ((4, 5), "wavelength_nm", None, ("site | wavelength", "nm")),
+            ((2, 3, 4, 5), "energy", None, ("frame y x | energy", "")),
+            ((5, 3, 4), "temperature", None, ("temperature y x", "")),
+            ((5, 3, 4), "time_s", None, ("time y x", "s")),
+            ((3, 4, 5), "lag_um", "y x | lag", ("y x | lag", "µm")),
+            ((3, 4, 5), "mean_energy", "y x | mean_energy", ("y x | mean_energy", "")),
+        ],
+    )
+    def test_lie_in_an_array_with_the_name_of_the_axis(
+        self, tmp_path, shape, beside, axes, expected
+    ):
+        along = np.asarray([1.0, 1.5, 3.0, 2.5, 9.0])
+        np.savez(tmp_path / "a.npz", data=np.ones(shape), **{beside: along})
+        samples = um.open(tmp_path / "a.npz", axes=axes)
+        assert names(samples) == expected[0]
+        axis = samples.axes[shape.index(5)]
+        np.testing.assert_array_equal(axis.values, along)
+        assert axis.units == expected[1]
+
+    def test_of_another_length_or_of_no_numbers_belong_to_nothing(self, tmp_path):
+        beside = {"energy_ev": np.arange(6.0), "time": np.full(3, np.nan), "label": ["a"] * 3}
+        np.savez(tmp_path / "a.npz", data=np.ones((3, 4, 5)), **beside)
+        samples = um.open(tmp_path / "a.npz")
+        assert names(samples) == "frame y x"
+        assert [a.values[-1] for a in samples.axes] == [2, 3, 4]
+
+    def test_two_of_the_frames_name_none_of_them(self, tmp_path):
+        beside = {"temperature_c": [20.0, 90.0], "time_s": [0.0, 1.0]}
+        np.savez(tmp_path / "a.npz", data=np.ones((2, 4, 5)), **beside)
+        assert names(um.open(tmp_path / "a.npz")) == "frame y x"
+        heated = um.open(tmp_path / "a.npz", axes="temperature y x")
+        assert (heated.axes[0].values.tolist(), heated.axes[0].units) == ([20, 90], "°C")
+
+    def test_stay_with_components_in_files_and_on_the_axis_of_a_picture(self, tmp_path):
+        energy = 350 + 0.5 * np.arange(12)
+        cube = np.random.default_rng(0).random((6, 7, 12))
+        np.savez(tmp_path / "a.npz", cube=cube, energy_ev=energy)
+        model = um.nmf(um.open(tmp_path / "a.npz").crop(energy=(351, 354)), 2, rng=0)
+        um.save(tmp_path / "model.npz", model)
+        loaded = um.load(tmp_path / "model.npz")
+        np.testing.assert_array_equal(loaded.layout.descriptor_axes[0].values, energy[2:9])
+        frame = um.plot.components(loaded).axes[0]
+        np.testing.assert_array_equal(frame.lines[0].get_xdata(), energy[2:9])
+        assert frame.get_xlabel() == "energy (eV)"
+        again = um.Pipeline.from_record(model.record).run(tmp_path / "a.npz")
+        np.testing.assert_array_equal(again.maps, model.maps)
+
+
 class TestPixelSizeOfNpz:
     @pytest.mark.parametrize(
         ("beside", "expected"),

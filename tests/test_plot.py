@@ -187,6 +187,16 @@ class TestUnmixing:
         y, x = endmembers.positions[2]
         assert titles[4:] == ["Endmember 2", f"taken at y {y:.5g}, x {x:.5g} nm"]
 
+    def test_titles_of_frames_are_no_wider_than_their_panels(self):
+        cube = np.random.default_rng(0).random((3, 5, 6, 4, 4))
+        names = ("temperature", "y", "x")
+        model = um.nfindr(um.samples(cube, 3, map_names=names), 2, rng=0)
+        figure = um.plot.unmixing(model)
+        figure.canvas.draw()
+        right = [ax.title.get_window_extent().x1 for ax in figure.axes]
+        assert max(right) <= figure.bbox.width
+        assert figure.axes[1].get_title().count("\n") == 1
+
     def test_a_circle_marks_where_an_endmember_was_taken(self, endmembers):
         axes = panels(um.plot.unmixing(endmembers))
         for ax, place in zip(axes[::2], endmembers.positions, strict=True):

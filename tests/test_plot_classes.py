@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 import unmix as um
 from unmix.plot import _style
@@ -235,6 +236,16 @@ class TestSites:
 
 
 class TestImage:
+    def test_pixels_that_are_missing(self):
+        holed = np.random.default_rng(0).random((30, 40))
+        holed[:, :3] = np.nan
+        shown = um.plot.image(um.flatten(holed)).axes[0].images[0]
+        assert np.ma.getmaskarray(shown.get_array())[:, :3].all()
+        samples = um.samples(holed, 2, nan="skip")
+        model = um.kmeans(um.window_fft(um.sliding_windows(samples, 8, 4)), 2, rng=0)
+        assert um.plot.labels(model, holed).axes
+        assert um.plot.sites(np.ones((3, 2)), np.zeros(3, int), holed).axes
+
     def test_percentiles_are_the_limits(self):
         values = np.arange(1000.0).reshape(20, 50)
         norm = um.plot.image(values, percentiles=(10, 80)).axes[0].images[0].norm
@@ -265,8 +276,15 @@ class TestSave:
         found = {float(a or b) for a, b in sizes}
         assert found <= {7.0, 8.0, 9.0}
 
+    def test_pixels_at_so_many_per_inch(self, clusters, tmp_path):
+        figure = um.plot.unmixing(clusters)
+        um.plot.save(figure, tmp_path / "a.PNG", width=100, dpi=254)
+        with Image.open(tmp_path / "a.PNG") as picture:
+            assert picture.width == 1000
+            assert picture.info["dpi"] == pytest.approx((254, 254), abs=0.1)
+
     def test_same_picture_same_file(self, clusters, tmp_path):
-        for kind in ("pdf", "svg"):
+        for kind in ("pdf", "svg", "png"):
             files = [tmp_path / f"{name}.{kind}" for name in "ab"]
             for file in files:
                 um.plot.save(um.plot.labels(clusters), file)
@@ -293,7 +311,9 @@ class TestSave:
          "expected two, the lower first, from 0 to 100"),
         (lambda s, c, f: um.plot.image(np.ones((3, 4)), percentiles=5), um.ParameterError,
          "percentiles are 5"),
-        (lambda s, c, f: um.plot.save(f, "a.png"), um.FileError, "ends in .pdf or .svg"),
+        (lambda s, c, f: um.plot.save(f, "a.jpg"), um.FileError, "for vectors, or in .png"),
+        (lambda s, c, f: um.plot.save(f, "a.png", dpi=0), um.ParameterError, "pixels per inch"),
+        (lambda s, c, f: um.plot.save(f, "a.png", dpi="300"), um.ParameterError, "dpi is '300'"),
         (lambda s, c, f: um.plot.save(f, "a.pdf", "page"), um.ParameterError, "'single', 'double'"),
         (lambda s, c, f: um.plot.sites(np.ones((3, 2)), np.zeros(4, int)), um.ShapeError,
          "positions have shape"),

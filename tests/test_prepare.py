@@ -74,6 +74,14 @@ class TestFlatten:
         got = um.flatten(backend.asarray(movie), "plane", how=how)
         np.testing.assert_allclose(host(got), expected, atol=1e-10)
 
+    def test_what_is_missing_from_all_of_a_frame_stays_missing(self, backend):
+        movie = MOVIE.copy()
+        movie[1] = np.nan
+        for method, sigma in (("plane", None), ("gaussian", 2)):
+            got = host(um.flatten(backend.asarray(movie), method, sigma=sigma, how="divide"))
+            assert np.isnan(got[1]).all()
+            assert np.isfinite(got[[0, 2]]).all()
+
     def test_difference_of_gaussians(self, backend):
         image = with_nan(IMAGE)
         expected = mean_by_scipy(image, 1) - mean_by_scipy(image, 4)

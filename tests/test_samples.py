@@ -521,6 +521,43 @@ class TestCrop:
         ):
             samples.crop(k_x=0.1)
 
+    def test_coordinates_that_go_up_and_down(self):
+        cycle = {"frame": [20, 50, 80, 60, 20]}
+        movie = um.samples(np.arange(30.0).reshape(5, 2, 3), 3, coordinates=cycle)
+        assert movie.crop(frame=(45, 90)).axes[0].values.tolist() == [50, 80, 60]
+        with pytest.raises(um.ShapeError, match=r"of frame that lie in 0\.0 to 30\.0 are no one b"):
+            movie.crop(frame=(0, 30))
+
+
+class TestCoordinates:
+    def test_go_with_what_is_sliced_and_binned(self, backend):
+        energy = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+        cube = um.samples(
+            backend.asarray(np.random.default_rng(0).random((4, 5, 6))),
+            2,
+            descriptor_names=["energy"],
+            pitch=0.5,
+            units=("nm", "nm", "eV"),
+            coordinates={"energy": backend.asarray(energy)},
+        )
+        assert [a.units for a in cube.axes] == ["nm", "nm", "eV"]
+        assert cube[1:, ..., ::2].axes[-1].values.tolist() == energy[::2]
+        assert cube.bin(energy=2).axes[-1].values.tolist() == [1.5, 6, 24]
+        again = um.Pipeline.from_record(cube.record).run(np.zeros((4, 5, 6)))
+        assert [a.values.tolist() for a in again.axes] == [a.values.tolist() for a in cube.axes]
+
+    def test_have_no_unit_that_nobody_gave(self):
+        cube = um.samples(
+            np.ones((2, 3, 4)), 2, descriptor_names=["E"], coordinates={"E": range(4)}, units="nm"
+        )
+        assert [a.units for a in cube.axes] == ["nm", "nm", ""]
+
+    def test_one_pitch_is_not_that_of_frames(self):
+        movie = um.samples(np.ones((2, 3, 4)), 3, pitch=0.5, units="nm")
+        assert [(a.spacing, a.units) for a in movie.axes] == [(1, ""), (0.5, "nm"), (0.5, "nm")]
+        line = um.samples(np.ones((3, 4)), 1, pitch=0.5, units="nm")
+        assert [(a.spacing, a.units) for a in line.axes] == [(0.5, "nm"), (1, "")]
+
 
 # -- changing values -------------------------------------------------------------------------------
 
@@ -607,15 +644,21 @@ class TestNormalize:
             samples.normalize("max")
         with pytest.raises(um.ParameterError, match="over is 'row'; expected 'sample', 'feature'"):
             samples.normalize("minmax", over="row")
-        with pytest.raises(um.ParameterError, match="over='frame' needs a frame axis; the map"):
+        with pytest.raises(um.ParameterError, match=r"over is 'frame'; .* map axes grid_y, grid_x"):
             samples[0].normalize("minmax", over="frame")
+
+    def test_over_any_axis_of_the_map(self, backend):
+        values = np.random.default_rng(0).random((3, 4, 5))
+        samples = um.samples(backend.asarray(values), 2, map_names=("image", "site"))
+        got = samples.normalize("unit_sum", over="image").to_array()
+        assert_close(got, values / values.sum(axis=(1, 2), keepdims=True))
 
 
 class TestTransform:
     def test_acts_on_amplitudes_and_not_on_their_packing(self, backend):
         full = full_planes(movie())
         for name, options, expected in [
-            ("log1p", {}, np.log1p(full)),
+            ("log1p", {"scale": 1}, np.log1p(full)),
             ("log1p", {"scale": 0.1}, np.log1p(full / 0.1)),
             ("sqrt", {}, np.sqrt(full)),
             ("clip", {"low": 0.1, "high": 0.5}, full.clip(0.1, 0.5)),
@@ -625,6 +668,24 @@ class TestTransform:
             samples = spectra(backend).transform(name, **options)
             assert_close(samples.to_array(), expected)
             assert_close(gram(host(samples.table())), gram(expected.reshape(36, -1)))
+
+    def test_a_logarithm_is_in_units_of_all_values(self, backend, small_tiles):
+        full = full_planes(movie())
+        size = np.sqrt(np.mean(full**2))
+        samples = spectra(backend).transform("log1p")
+        assert_close(samples.to_array(), np.log1p(full / size), units=256)
+        assert_close(samples[1, 1:].to_array(), np.log1p(full / size)[1, 1:], units=256)
+        zeros = um.samples(backend.asarray(np.zeros((3, 4))), 1).transform("log1p")
+        np.testing.assert_array_equal(host(zeros.to_array()), np.zeros((3, 4)))
+
+    def test_the_default_logarithm_does_not_know_the_unit(self, backend):
+        counts = np.random.default_rng(0).poisson(40.0, (64, 64)).astype(float)
+        for factor in (1e-3, 1e6):
+            a, b = (
+                um.window_fft(um.sliding_windows(backend.asarray(v), 16, 8)).transform("log1p")
+                for v in (counts, counts * factor)
+            )
+            assert_close(a.to_array(), host(b.to_array()), units=512)
 
     def test_refuses_values_without_an_answer_when_they_are_read(self, backend):
         samples = um.samples(backend.asarray([[1.0, -2.0]]), 1)
@@ -647,6 +708,7 @@ class TestTransform:
             ("sqrt", {"scale": 2}, "sqrt has the options none, but got"),
             ("log1p", {"low": 2}, r"log1p has the options \['scale'\], but got \['low'\]"),
             ("log1p", {"scale": 0}, "scale is 0; expected a positive number"),
+            ("log1p", {"scale": "1 nm"}, "scale is 1 nm; expected a positive number"),
             ("clip", {}, "clip got low=None and high=None; expected at least one"),
             (
                 "clip",

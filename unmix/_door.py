@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from operator import index
@@ -17,7 +17,7 @@ from ._fold import map_rows
 from ._record import Record, fingerprint
 from ._samples import Samples
 from ._sources import ArraySource, in_memory, stored_source
-from ._typing import Array
+from ._typing import Array, HostArray
 from .layout import Layout
 
 MAP_NAMES: dict[int, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ MAP_NAMES: dict[int, tuple[str, ...]] = {
     2: ("y", "x"),
     3: ("frame", "y", "x"),
 }
-COUNTED = ("frame", "site", "sample", "feature", "bin", "component")
+COUNTED = ("frame", "site", "sample", "feature", "bin", "channel", "component")
 """Axes whose entries are counted: they have no unit unless one is given."""
 
 SCAN_NAMES = ("scan_y", "scan_x")
@@ -40,6 +40,7 @@ def samples(
     descriptor_names: Sequence[str] | None = None,
     pitch: float | Sequence[float] | None = None,
     units: str | Sequence[str] | None = None,
+    coordinates: Mapping[str, Any] | None = None,
     nan: Literal["raise", "skip"] = "raise",
 ) -> Samples:
     """Make samples of any array: say which of its axes are the map.
@@ -58,10 +59,14 @@ def samples(
         Names, slow to fast. Default: ``site``, ``y, x``, ``scan_y, scan_x`` (where there is a
         descriptor) or ``frame, y, x``; and ``bin`` or ``det_y, det_x``.
     pitch : float or sequence of float, optional
-        Distance between entries: one number for the map axes, or one for each axis of ``array``.
+        Distance between entries: one number for the map axes, but for frames and channels of
+        images, or one for each axis of ``array``.
     units : str or sequence of str, optional
-        Units: one for the map axes, or one for each axis of ``array``. Default: ``"px"``;
-        none for counted axes (``frame, site, bin``).
+        Units: one for the same axes, or one for each axis of ``array``. Default: ``"px"``;
+        none for counted axes (``frame, site, bin, channel``) and for those with ``coordinates``.
+    coordinates : mapping of str to sequence of float, optional
+        Where the entries of an axis lie, by its name: energies of a spectrum, temperatures of
+        frames. They need be neither even nor in order. Default: even, ``pitch`` apart from zero on.
     nan : {"raise", "skip"}
         What is done about NaN and infinity: refuse them, or leave their samples out as `where`
         does, after one pass that looks for them. `sliding_windows` then leaves out the windows of
@@ -82,7 +87,8 @@ def samples(
         If an array in memory holds NaN or infinity (what is read block by block is checked as it is
         read), or is a masked array.
     ParameterError
-        If a pitch is not a positive number, or ``nan`` is another word.
+        If a pitch is not a positive number, there are coordinates of no axis or not one finite
+        number for each entry, or ``nan`` is another word.
 
     Examples
     --------
@@ -92,11 +98,26 @@ def samples(
     >>> import unmix as um
     >>> um.samples(np.ones((8, 9, 32, 32), np.uint16), 2)
     <Samples scan_y 8 x scan_x 9 (px) | det_y 32 x det_x 32 (px), float32, numpy>
+
+    A spectrum image whose energies start at 350 eV:
+
+    >>> um.samples(np.ones((8, 9, 100), np.uint16), 2, descriptor_names=["energy"],
+    ...     units=("nm", "nm", "eV"), coordinates={"energy": 350 + 0.5 * np.arange(100)})
+    <Samples scan_y 8 x scan_x 9 (nm) | energy 100 (eV), float32, numpy>
     """
     if nan not in ("raise", "skip"):
         raise ParameterError(f"nan is {nan!r}; expected 'raise' or 'skip'")
     skips = nan == "skip"
-    found = _samples(array, map_axes, map_names, descriptor_names, pitch, units, finite=not skips)
+    found = _samples(
+        array,
+        map_axes,
+        map_names,
+        descriptor_names,
+        pitch,
+        units,
+        coordinates,
+        finite=not skips,
+    )
     return _without_nan(found) if skips else found
 
 
@@ -128,6 +149,7 @@ def _samples(
     descriptor_names: Sequence[str] | None,
     pitch: float | Sequence[float] | None = None,
     units: str | Sequence[str] | None = None,
+    coordinates: Mapping[str, Any] | None = None,
     *,
     finite: bool = True,
 ) -> Samples:
@@ -155,12 +177,17 @@ def _samples(
     loaded = in_memory(array)
     _check_values(array, loaded, finite)
     order = places + rest
-    pitches = _positive(_per_axis(pitch, 1.0, ndim, places, "pitch"), pitch)
     named = dict(zip(order, names + entries, strict=True))
-    pixels = ["" if named[i] in COUNTED else "px" for i in range(ndim)]
-    unit = pixels if units is None else _per_axis(units, "px", ndim, places, "units")
+    sizes = {named[i]: int(array.shape[i]) for i in order}
+    values = {n: _along(n, v, sizes) for n, v in (coordinates or {}).items()}
+    lengths = [i for i in places if named[i] not in COUNTED] or list(places)
+    pitches = _positive(_per_axis(pitch, [1.0] * ndim, lengths, "pitch"), pitch)
+    pixels = ["" if named[i] in COUNTED or named[i] in values else "px" for i in range(ndim)]
+    unit = _per_axis(units, pixels, lengths, "units")
     axes = tuple(
-        Axis.regular(name, int(array.shape[i]), spacing=pitches[i], units=str(unit[i]))
+        Axis(name, values[name], str(unit[i]))
+        if name in values
+        else Axis.regular(name, int(array.shape[i]), spacing=pitches[i], units=str(unit[i]))
         for name, i in zip(names + entries, order, strict=True)
     )
     parameters = {
@@ -169,6 +196,7 @@ def _samples(
         "descriptor_names": list(entries),
         "pitch": pitches,
         "units": [str(u) for u in unit],
+        "coordinates": {name: v.tolist() for name, v in values.items()},
         "nan": "raise" if finite else "skip",
     }
     make = ArraySource if loaded else stored_source
@@ -269,7 +297,10 @@ def _check_values(array: Array, loaded: bool, finite: bool) -> None:
         if finite:
             require_finite(array, "the data")
     elif kind not in "iuf":
-        raise DTypeError(f"the data has dtype {array.dtype}; expected integers or real floats")
+        raise DTypeError(
+            f"the data has dtype {array.dtype}; expected integers or real floats: convert it "
+            "first, for example with astype('uint8')"
+        )
 
 
 def _kind(array: Array) -> str:
@@ -312,14 +343,32 @@ def _names(
     return names
 
 
-def _per_axis(value: Any, default: Any, ndim: int, places: tuple[int, ...], what: str) -> list[Any]:
+def _per_axis(value: Any, default: list[Any], along: list[int], what: str) -> list[Any]:
+    """Return a value for each axis: one that was given is that of the axes ``along``."""
     if value is None:
-        return [default] * ndim
+        return default
+    n = len(default)
     if isinstance(value, (str, Real)):
-        return [value if i in places else default for i in range(ndim)]
-    if len(value) != ndim:
-        raise ShapeError(f"{what} has {len(value)} entries; expected one for each of {ndim} axes")
+        return [value if i in along else default[i] for i in range(n)]
+    if len(value) != n:
+        raise ShapeError(f"{what} has {len(value)} entries; expected one for each of {n} axes")
     return list(value)
+
+
+def _along(name: str, given: Any, sizes: Mapping[str, int]) -> HostArray:
+    """Return the coordinates that were given for an axis."""
+    if name not in sizes:
+        raise ParameterError(f"coordinates name the axis {name!r}; there are {', '.join(sizes)}")
+    try:
+        values = np.array(to_host(given) if is_array(given) else given, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (sizes[name],) or not np.isfinite(values).all():
+        raise ParameterError(
+            f"the coordinates of {name} are {given!r:.40}; expected a finite number for each of "
+            f"{sizes[name]} entries"
+        )
+    return values
 
 
 def _positive(values: list[Any], given: Any) -> list[float]:

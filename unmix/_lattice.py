@@ -38,14 +38,20 @@ def lattice_period(image: Samples) -> float:
     The middle of the middle frame is looked at. See `spots` for what counts.
     """
     *lead, n_y, n_x = image.shape
+    longest = min(n_y, n_x, SIDE) // LEAST_PERIODS
+    if longest < 2:
+        raise ParameterError(
+            f"the image has {n_y} x {n_x} pixels, too few for {LEAST_PERIODS} periods of a "
+            "lattice; give the window in pixels or in the image's unit"
+        )
     middle = (slice(max(0, (n - SIDE) // 2), max(0, (n - SIDE) // 2) + SIDE) for n in (n_y, n_x))
     values = to_host(image[(*(n // 2 for n in lead), *middle)].to_array()).astype(np.float64)
     power, k = spots(np.where(np.isnan(values), np.nanmean(values), values))
     strong = power >= LEAST_SHARE * power.max(initial=0)
     if not strong.any():
         raise ParameterError(
-            f"no lattice of 2 to {min(n_y, n_x, SIDE) // LEAST_PERIODS} pixels stands out of the "
-            "image's power spectrum; give the window in pixels or in the image's unit"
+            f"no lattice of 2 to {longest} pixels stands out of the image's power spectrum; give "
+            "the window in pixels or in the image's unit"
         )
     return float(1 / k[strong].min())
 

@@ -1,4 +1,4 @@
-"""How `Samples.normalize` finds the statistics that it scales by."""
+"""How `Samples.normalize` and the logarithm find the statistics that they scale by."""
 
 from __future__ import annotations
 
@@ -46,13 +46,12 @@ def scaler(
 
         return lambda rows, seen, *_: ops.scaled(rows, seen, kind), of_all
     names = [a.name for a in layout.map_axes]
-    if over != "frame":
-        raise ParameterError(f"over is {over!r}; expected 'sample', 'feature', 'frame' or 'all'")
-    if "frame" not in names:
+    if over not in names:
         raise ParameterError(
-            f"over='frame' needs a frame axis; the map axes are {', '.join(names)}"
+            f"over is {over!r}; expected 'sample', 'feature', 'all' or one of the map axes "
+            f"{', '.join(names)}"
         )
-    axis = names.index("frame")
+    axis = names.index(over)
     whole = replace(layout, mask=None)
 
     def of_frames(source: Source) -> Seen:
@@ -74,6 +73,16 @@ def scaler(
         return ops.scaled(rows, type(seen)(*mine), kind)
 
     return by_frame, of_frames
+
+
+def logarithm(samples: Samples) -> tuple[Scaler, Callable[[Source], float]]:
+    """Return log1p in units of the root mean square of all values, and what finds that."""
+
+    def size(source: Source) -> float:
+        seen = _statistics(replace(samples, source=source), True)
+        return float(namespace_of(seen.squares).sum(seen.squares / seen.count)) ** 0.5 or 1.0
+
+    return lambda rows, scale, *_: ops.transform("log1p", scale=scale)(rows), size
 
 
 def _statistics(samples: Samples, together: bool) -> ops.Statistics:

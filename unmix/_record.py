@@ -137,6 +137,8 @@ def encode(value: Any) -> Any:
         return value
     if isinstance(value, slice):
         return {"slice": [encode(v) for v in (value.start, value.stop, value.step)]}
+    if isinstance(value, Mapping):
+        return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
         return [encode(v) for v in value]
     if value is Ellipsis:

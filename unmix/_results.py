@@ -12,7 +12,7 @@ from . import _edits, ops
 from ._arrays import device_of, namespace_of, to_host
 from ._axes import Axis
 from ._door import as_table
-from ._errors import ShapeError
+from ._errors import ParameterError, ShapeError
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
@@ -188,7 +188,9 @@ class Unmixing:
             If there is no such component, or none is left.
         """
         gone = _edits.numbers_of(self, components)
-        numbers = _edits.numbers_of(self, [i for i in range(len(self)) if i not in gone])
+        numbers = [i for i in range(len(self)) if i not in gone]
+        if not numbers:
+            raise ParameterError(f"to drop {components!r} leaves no component; keep at least one")
         return _edits.taken(self, numbers, "drop", {"components": gone})
 
     def reorder(self, components: Sequence[int | str]) -> Self:

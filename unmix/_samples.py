@@ -26,7 +26,7 @@ from ._binning import binned, crop_source
 from ._errors import BackendError, DTypeError, FileError, ParameterError, ShapeError
 from ._executors.work import leaf_of, reads_dask
 from ._fold import fold, kept_rows, map_rows
-from ._normalize import scaler
+from ._normalize import logarithm, scaler
 from ._record import Record
 from ._sources import (
     ArraySource,
@@ -452,6 +452,13 @@ class Samples:
         -------
         Samples
             The block.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such axis, or a bound is no pair of numbers.
+        ShapeError
+            If no coordinate lies between the bounds, or those that do are no one block.
         """
         names = [a.name for a in self.axes]
         key = [slice(None)] * len(names)
@@ -470,6 +477,11 @@ class Samples:
                 raise ShapeError(
                     f"no coordinate of {name} lies in {low} to {high}; "
                     f"they reach from {values.min():g} to {values.max():g}"
+                )
+            if inside[-1] - inside[0] + 1 > len(inside):
+                raise ShapeError(
+                    f"the coordinates of {name} that lie in {low} to {high} are no one block, for "
+                    "they go up and down; slice by position"
                 )
             key[names.index(name)] = slice(int(inside[0]), int(inside[-1]) + 1)
         return self[tuple(key)]
@@ -499,11 +511,13 @@ class Samples:
         Parameters
         ----------
         name : {"log1p", "sqrt", "clip"}
-            ``log1p``: log(1 + value / scale), option ``scale`` (1): linear far below the scale,
-            logarithmic far above; ``sqrt``, which makes the noise of counts alike; ``clip``:
-            options ``low`` and ``high``.
+            ``log1p``: log(1 + value / scale), linear far below the scale and logarithmic far above;
+            ``sqrt``, which makes the noise of counts alike; ``clip``.
         **options : float
-            As above.
+            ``low`` and ``high`` of ``clip``. ``scale`` of ``log1p``: above the noise, or the
+            logarithm lifts the noise to the height of what is measured. Default: the root mean
+            square of all values, for which one pass is made before the first block is read. Give a
+            number where values of several data sets are compared.
 
         Returns
         -------
@@ -514,14 +528,30 @@ class Samples:
         Notes
         -----
         On spectra the transform acts on the amplitudes themselves, not on the packed half plane.
+        A scale of one is that of counts of single events, a few in each entry. Amplitudes have the
+        unit of the image: of one in millions of counts their noise is some thousands.
+
+        Examples
+        --------
+        An image in thousands of counts gives what the same in counts gives:
+
+        >>> import numpy as np
+        >>> import unmix as um
+        >>> counts = um.samples(np.random.default_rng(0).poisson(5.0, (8, 9, 20)), 2)
+        >>> logs = counts.transform("log1p").to_array()
+        >>> kilo = um.samples(counts.to_array() / 1000, 2).transform("log1p").to_array()
+        >>> bool(np.allclose(logs, kilo))
+        True
         """
-        function = ops.transform(name, **options)
+        function, statistics = ops.transform(name, **options), None
+        if name == "log1p" and "scale" not in options:
+            function, statistics = logarithm(self)
         stays = True if name == "sqrt" else self.nonnegative
         if name == "clip":
             low, high = options.get("low"), options.get("high")
             raised = True if low is not None and low >= 0 else self.nonnegative
             stays = raised if high is None or high >= 0 else False
-        return self._mapped(function, None, stays, "transform", {"name": name, **options})
+        return self._mapped(function, statistics, stays, "transform", {"name": name, **options})
 
     def normalize(self, kind: str, *, over: str = "sample") -> Samples:
         """Scale values by statistics of a sample, of a feature, of a frame or of all.
@@ -533,9 +563,10 @@ class Samples:
             zero and standard deviation one; to median zero and a distance of one between the
             quartiles, which a few outliers do not move. Constant values become zero (minmax,
             standard, robust) or stay; so does what has a sum of zero.
-        over : {"sample", "feature", "frame", "all"}
-            What is scaled by itself. All but ``"sample"`` take one pass over the samples before the
-            first block is read; ``"robust"`` takes 13, so `keep` what is costly to describe.
+        over : {"sample", "feature", "all"} or the name of a map axis
+            What is scaled by itself: of an axis, such as ``"frame"``, each of its entries. All but
+            ``"sample"`` take one pass over the samples before the first block is read; ``"robust"``
+            takes 13, so `keep` what is costly to describe.
 
         Returns
         -------

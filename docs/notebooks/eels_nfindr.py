@@ -2,7 +2,7 @@
 # # Phases of a spectrum image: N-FINDR and non-negative abundances
 #
 # EELS of three oxides, simulated, with Poisson noise. Thickness and dose vary, so that spectra are
-# scaled to unit sum before vertices are looked for.
+# scaled to unit sum before vertices are looked for. The file holds the energies beside the cube.
 
 # %%
 import os
@@ -12,7 +12,8 @@ import unmix as um
 
 data = Path(os.environ["UNMIX_DATA"])
 name = "eels_oxide_interface_d1000_truth.npz"
-spectra = um.open(f"{data / name}::cube", axes="y x | channel").normalize("unit_sum")
+spectra = um.open(f"{data / name}::cube").normalize("unit_sum")
+print(spectra)
 
 # %% [markdown]
 # The mean of the ten spectra nearest to each vertex is less noisy than the vertex. NNLS then asks

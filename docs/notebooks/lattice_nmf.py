@@ -17,11 +17,11 @@ windows = um.sliding_windows(image, window=128, step=32)
 spectra = um.window_fft(windows, taper="hamming", k_max=0.25)
 
 # %% [markdown]
-# The image is in counts of some millions, and so is the noise of its spectra: some 1e4. log1p with
-# a scale above that shows the reflections; with a scale of one it would show the noise.
+# The image is in counts of some millions, and the noise of its spectra some 1e4. The scale of
+# log1p, the root mean square of all values, is above that; one of 1 would show the noise.
 
 # %%
-model = um.nmf(spectra.transform("log1p", scale=1e5), 3, rng=0)
+model = um.nmf(spectra.transform("log1p"), 3, rng=0)
 print(model)
 
 # %%

@@ -1,19 +1,16 @@
 # %% [markdown]
 # # A movie: classes of the windows of all frames, and their areas
 #
-# Domain walls through a heating and cooling cycle.
+# Domain walls through a heating and cooling cycle. The file holds the temperature of each frame.
 
 # %%
 import os
 from pathlib import Path
 
-import numpy as np
-
 import unmix as um
 
 file = Path(os.environ["UNMIX_DATA"]) / "sim" / "domain_movie_seed1.npz"
 movie = um.open(f"{file}::frames")
-temperature = np.load(file)["temperature"]
 
 # %%
 windows = um.detrend(um.sliding_windows(movie, window=24, step=4))
@@ -30,5 +27,5 @@ areas = um.area_fractions(classes, level=0.68)
 print(areas)
 
 # %%
-figure = um.plot.area_fractions(areas, temperature, label="Temperature (°C)")
+figure = um.plot.area_fractions(areas, label="Temperature (°C)")
 figure.savefig(Path("docs/images/notebooks") / "movie_areas.png", dpi=80)

@@ -10,7 +10,7 @@ import unmix as um
 
 image = um.open("examples/perovskite_interface_haadf.npy")
 windows = um.sliding_windows(image, window=64, step=8)
-spectra = um.window_fft(windows, taper="hamming", k_max=0.25).transform("log1p", scale=1e5)
+spectra = um.window_fft(windows, taper="hamming", k_max=0.25).transform("log1p")
 
 # %%
 pca = um.pca(spectra, 5)

@@ -20,6 +20,12 @@ MODEL = "unmix.json"
 
 LIBRARY = f"numpy {np.__version__}"
 
+UNITS = {"um": "µm", "A": "Å", "ev": "eV", "kev": "keV", "c": "°C", "C": "°C", "k": "K"}
+"""Units as they stand in names, where they are written otherwise."""
+
+SPECTRA, SERIES = ("energy", "wavelength"), ("temperature", "time")
+"""Coordinates that make an axis the descriptor of spectra, and those that make one the frames."""
+
 
 def read_npy(path: Path, name: str | None) -> Opened:
     """Map an .npy file into memory: its values are read when they are used."""
@@ -49,7 +55,15 @@ def read_npz(path: Path, name: str | None) -> Opened:
                 raise _pickled(path)
             array = read_member(archive, choose(path, name, numeric))
             plain = [k for k, (_, dtype) in headers.items() if dtype.kind in "iufU"]
-            return Opened(array, LIBRARY, scales=_scales(archive, plain, array, path))
+            lines = [k for k, shape in numeric.items() if len(shape) == 1]
+            beside = _coordinates(archive, [k for k in lines if numeric[k][0] in array.shape])
+            return Opened(
+                array,
+                LIBRARY,
+                _axes(array.shape, beside),
+                _scales(archive, plain, array, path),
+                beside,
+            )
     except FileError:
         raise
     except Exception as error:
@@ -76,7 +90,7 @@ def _scales(
         )
     beside = [n for n in ("units", "unit") if n in names]
     if said[1]:
-        units = {"um": "µm", "A": "Å"}.get(said[1], said[1])
+        units = UNITS.get(said[1], said[1])
     elif beside:
         units = str(np.ravel(read_member(archive, beside[0]))[0])
     sizes = zip((-2, -1), np.broadcast_to(value, 2), strict=True)
@@ -84,6 +98,30 @@ def _scales(
         array.ndim + axis: Axis.regular("", array.shape[axis], spacing=float(size), units=units)
         for axis, size in sizes
     }
+
+
+def _coordinates(archive: zipfile.ZipFile, names: list[str]) -> dict[str, Axis]:
+    """Read the arrays of one axis, by their names and by their names without the unit."""
+    found: dict[str, Axis] = {}
+    for name in names:
+        values = np.asarray(read_member(archive, name))
+        if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+            continue
+        said, _, unit = name.rpartition("_")
+        if said:
+            found.setdefault(said, Axis("", values.astype(np.float64), UNITS.get(unit, unit)))
+        found[name] = Axis("", values.astype(np.float64), "")
+    return found
+
+
+def _axes(shape: tuple[int, ...], beside: dict[str, Axis]) -> str | None:
+    """Name the axes of an array by what lies beside it."""
+    maps = {2: "site", 3: "y x", 4: "frame y x"}.get(len(shape))
+    for name in SPECTRA:
+        if maps and name in beside and beside[name].size == shape[-1]:
+            return f"{maps} | {name}"
+    series = [n for n in SERIES if n in beside and beside[n].size == shape[0]]
+    return f"{series[0]} y x" if len(series) == 1 and len(shape) == 3 else None
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> HostArray:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from .._axes import Axis
 from .._door import samples as make_samples
 from .._errors import FileError, ParameterError, ShapeError
 from .._record import Record, fingerprint
@@ -71,12 +72,16 @@ def open(
     Returns
     -------
     Samples
-        With the axes' coordinates and units where the file has them: an ``.npz`` in
-        ``pixel_size`` or ``pitch`` beside its array, with ``units`` or as ``pixel_size_nm``; USID
-        files, of positions by values, in their tables, which also give the grid. ``.npy``,
-        ``.tif``, HDF5, zarr, folders of pictures and most of rosettasciio's formats are read block
-        by block, along their chunks, when values are asked for; pictures, ``.npz`` and small
-        compressed ``.tif`` are read at once.
+        With the axes' coordinates and units where the file has them. USID files, of positions by
+        values, have them in their tables, which also give the grid. An ``.npz`` has them beside its
+        array: the size of pixels in ``pixel_size`` or ``pitch``, with ``units`` or as
+        ``pixel_size_nm``; and the coordinates of any axis in an array with the axis' name, with its
+        unit or without, such as ``energy_ev`` for ``axes="y x | energy"``. Where no ``axes`` are
+        given there, ``energy`` or ``wavelength`` beside an array make its last axis the descriptor,
+        and ``temperature`` or ``time`` its first the frames.
+        ``.npy``, ``.tif``, HDF5, zarr, folders of pictures and most of rosettasciio's formats are
+        read block by block, along their chunks, when values are asked for; pictures, ``.npz`` and
+        small compressed ``.tif`` are read at once.
 
     Raises
     ------
@@ -118,12 +123,17 @@ def open(
     )
     facts = {"data": fingerprint(opened.array), "reader": opened.library}
     record = Record().then("open", {"path": os.fspath(path), "axes": axes, "nan": nan}, **facts)
-    scaled = tuple(
-        replace(opened.scales.get(i, a), name=a.name) for i, a in enumerate(samples.axes)
-    )
+    scaled = tuple(_scaled(i, a, opened) for i, a in enumerate(samples.axes))
     n = len(map_names)
     layout = replace(samples.layout, map_axes=scaled[:n], descriptor_axes=scaled[n:])
     return replace(samples, layout=layout, record=record)
+
+
+def _scaled(number: int, axis: Axis, opened: Opened) -> Axis:
+    """Return an axis with the coordinates that the file has for it."""
+    beside = opened.beside.get(axis.name)
+    known = beside if beside is not None and beside.size == axis.size else axis
+    return replace(opened.scales.get(number, known), name=axis.name)
 
 
 def _find(path: str | os.PathLike[str]) -> tuple[Path, str | None]:

@@ -34,12 +34,16 @@ class Opened:
         Names of its axes as for `unmix.open`; None where the file says nothing.
     scales : mapping
         Position of an axis -> its coordinates and unit (its name is not used); others have none.
+    beside : mapping
+        Coordinates that lie beside the data, by the name of the axis that they may belong to: of
+        one that has this name and size, and no scale.
     """
 
     array: Any
     library: str
     axes: str | None = None
     scales: Mapping[int, Axis] = field(default_factory=dict)
+    beside: Mapping[str, Axis] = field(default_factory=dict)
 
 
 class FileArray:
@@ -151,4 +155,5 @@ def _listed(path: Path, found: Mapping[str, tuple[int, ...]]) -> str:
     names = [f"{k} ({' x '.join(map(str, shape))})" for k, shape in found.items()]
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     first = next(iter(found))
-    return f"name one, such as '{path.name}::{first}', of {', '.join(names[:MOST_LISTED])}{more}"
+    call = f"unmix.open('{path}::{first}')"
+    return f"name one after two colons, as in {call}, of {', '.join(names[:MOST_LISTED])}{more}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,10 @@ KINDS = ("minmax", "unit_sum", "unit_norm", "standard", "robust")
 
 
 def transform(name: str, **options: float) -> Callable[[Array], Array]:
-    """Return the function that changes each value: see `unmix.Samples.transform`."""
+    """Return the function that changes each value: see `unmix.Samples.transform`.
+
+    The scale of ``log1p`` is one unless it is given.
+    """
     known = {"log1p": {"scale"}, "sqrt": set(), "clip": {"low", "high"}}
     if name not in known:
         raise ParameterError(f"transform is {name!r}; expected one of {', '.join(known)}")
@@ -32,7 +36,7 @@ def transform(name: str, **options: float) -> Callable[[Array], Array]:
             )
         return lambda x: namespace_of(x).clip(x, low, high)
     scale = options.get("scale", 1.0)
-    if not 0 < scale < np.inf:
+    if not isinstance(scale, Real) or not 0 < scale < np.inf:
         raise ParameterError(f"scale is {scale}; expected a positive number")
 
     def root_or_log(x: Array) -> Array:

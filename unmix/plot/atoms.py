@@ -137,7 +137,7 @@ def _view(places: HostArray, image: Any) -> tuple[tuple[Axis, Axis], HostArray |
         ends = np.stack([low - margin, high + margin])
         y, x = (Axis(n, quarters @ ends[:, i], "px") for i, n in enumerate("yx"))
         return (y, x), None
-    samples = as_image(image)
+    samples = as_image(image, finite=False)
     if len(samples.layout.map_axes) != 2:
         raise ShapeError(
             f"the image has the shape {samples.layout.map_shape}; expected (y, x): choose a frame"

@@ -214,11 +214,12 @@ def _subtitle(model: Unmixing, number: int) -> str:
     if not isinstance(model, Endmembers) or model.positions is None:
         return ""
     axes = model.layout.map_axes
-    place = ", ".join(
+    places = [
         f"{a.name.removeprefix('grid_').removeprefix('scan_')} {p:.5g}"
         for a, p in zip(axes, model.positions[number], strict=True)
-    )
-    return f"taken at {place} {style.unit_text(axes[-1].units)}".rstrip()
+    ]
+    lines = [", ".join(part) for part in (places[:-2], places[-2:]) if part]  # as wide as a panel
+    return ("taken at " + ",\n".join(lines) + f" {style.unit_text(axes[-1].units)}").rstrip()
 
 
 def _place(model: Unmixing, number: int, frame: int) -> HostArray | None:

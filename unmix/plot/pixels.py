@@ -59,7 +59,7 @@ def image(
     >>> figure.axes[0].get_images()[0].get_array().shape
     (96, 128)
     """
-    samples = as_image(image)
+    samples = as_image(image, finite=False)
     axes = samples.layout.map_axes
     values = to_host(samples.to_array())[None, ...]
     pixels = panels.frame_of(np.asarray(values, float), len(axes), frame)[0]
