@@ -156,6 +156,56 @@ class TestDescent:
         assert passes[0] < passes[1] < passes[2] < 10_000
 
 
+class TestTightened:
+    def test_phases_and_not_what_they_share_and_differ_by(self, backend):
+        """The spectrum of the second phase holds that of the first."""
+        first, more = np.eye(6)[:3].sum(axis=0), np.eye(6)[4:].sum(axis=0)
+        share = np.linspace(0, 1, 50).clip(0.2, 0.8) / 0.6 - 1 / 3
+        table = first + np.outer(share, more)
+        for init in ("nndsvda", "random", "nfindr"):
+            model = um.nmf(backend.asarray(table), 2, init=init, tol=1e-7, max_iter=3000)
+            found = backend.numpy(model.components)
+            assert cosines(found, np.stack([first, first + more])).min() > 0.999
+            maps = backend.numpy(model.maps)
+            np.testing.assert_allclose(maps.T @ found, table, atol=1e-2)
+            assert sorted({*maps[:, 0].argsort()[-1:], *maps[:, -1].argsort()[-1:]}) == [0, 1]
+
+    @given(seed=st.integers(0, 999), k=st.integers(1, 4))
+    def test_the_product_stays(self, seed, k):
+        rng = np.random.default_rng(seed)
+        maps, parts = rng.random((20, k)) + 0.1, rng.random((k, 7))
+        tight, taken = um.ops.tightened(maps, parts)
+        assert tight.min() >= 0
+        assert taken.min() >= 0
+        np.testing.assert_allclose(tight @ taken, maps @ parts, rtol=1e-4)
+        np.testing.assert_array_less(parts, taken + 1e-12)
+
+    def test_unique_answers_stay(self):
+        maps, parts = factors()
+        for got, given_ in zip(um.ops.tightened(maps, parts), (maps, parts), strict=True):
+            np.testing.assert_array_equal(got, given_)
+
+    def test_two_end_as_the_purest_samples(self):
+        maps, parts = np.asarray([[3.0, 1.0], [2.0, 2.0], [1.0, 4.0]]), np.eye(2) + 0.1
+        tight, taken = um.ops.tightened(maps, parts)
+        np.testing.assert_allclose(tight[[0, 2], [1, 0]], 0, atol=1e-5)
+        purest = (maps @ parts)[[0, 2]]
+        assert cosines(taken, purest).min() > 1 - 1e-9
+
+    def test_a_model_to_start_from_is_kept_to(self):
+        first, more = np.eye(6)[:3].sum(axis=0), np.eye(6)[4:].sum(axis=0)
+        share = np.linspace(0, 1, 20)
+        table = first + np.outer(share, more)
+        start = replace(
+            um.nmf(table, 2, max_iter=1),
+            maps=np.stack([np.ones(20), share]),
+            components=np.stack([first, more]),
+        )
+        assert (
+            cosines(um.nmf(table, 2, init=start).components, np.stack([first, more])).min() > 0.999
+        )
+
+
 class TestTables:
     def test_norms_and_order(self):
         maps, parts = factors()

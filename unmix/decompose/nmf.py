@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from .. import ops
 from .._arrays import namespace_of, rng_key
 from .._door import as_table
 from .._errors import DataError, ParameterError
@@ -89,8 +90,11 @@ def nmf(
     each value. Samples without a count have no weight, and entries without a count are zero in
     all components.
 
-    Without ``simplex`` the factors of a set that fills its cone are not unique, and neither is the
-    answer of any method.
+    Without ``simplex`` the factors of a set that does not fill its cone are not unique: a lattice
+    and its superlattice are two phases, or what both share and what one has besides. So at the end
+    a component takes in what comes with it in all samples that hold it, at the same loss, which
+    makes components phases: the largest map says where each is (`ops.tightened`). From a
+    model as the start the answer is left as it came.
 
     Examples
     --------
@@ -131,6 +135,8 @@ def nmf(
     start = start_of(table, samples, n_components, begin, simplex, scaling, key)
     problem = _problem(samples, loss, simplex, scaling, start)
     factors, n_iter, divergence = take_turns(table, problem, start, max_iter, tol)
+    if not simplex and not isinstance(init, Unmixing):  # who gives a model wants what is near it
+        factors = _tightened(factors)
     maps, components = _in_order(factors, simplex)
     parameters = {
         "n_components": n_components,
@@ -164,6 +170,17 @@ def _problem(
     if weights is None:
         weights = namespace_of(start.components).ones_like(start.components[0, :])
     return Divergence(simplex, weights)
+
+
+def _tightened(factors: Factors) -> Factors:
+    """Let components take in what always comes with them, so that they are phases."""
+    maps, h = factors
+    xp, k = namespace_of(maps), maps.shape[-1]
+    flat = xp.reshape(maps, (-1, k))
+    left_out = xp.isnan(flat)
+    flat, h = ops.tightened(xp.where(left_out, xp.zeros_like(flat), flat), h)
+    flat = xp.where(left_out, xp.full_like(flat, xp.nan), flat)
+    return Factors(xp.reshape(flat, maps.shape), h)
 
 
 def _in_order(factors: Factors, simplex: bool) -> tuple[Array, Array]:

@@ -90,6 +90,7 @@ from .nmf import (
     merge_factor_sums,
     projected_gradient,
     squared_error,
+    tightened,
 )
 from .planes import detrended, plane_moments, plane_of
 from .ppca import (
@@ -313,6 +314,7 @@ __all__ = [
     "symmetry_scores",
     "take_share",
     "taper_weights",
+    "tightened",
     "transform",
     "try_share",
     "turned_subspaces",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._arrays import namespace_of
+from .._arrays import device_of, namespace_of
 from .._typing import Array
 from .abundances import fcls
 
@@ -18,6 +18,9 @@ SWEEPS = 2
 MAPS_STEPS = 500
 MAPS_TOLERANCE = 1e-6
 """Where maps on components that stay are good enough, as a fraction of all counts."""
+TIGHTENINGS = 20
+NOTHING = 1e-6
+"""Turns of tightening; and parts of the largest entry of a map below which it is zero."""
 NEWTON_STEPS = 8
 """Of the multiplier that makes maps sum to one: it converges from one side, quadratically."""
 
@@ -139,6 +142,58 @@ def frobenius_pass(
     gram = xp.astype(xp.matmul(counted, new.T), xp.float64)
     product = xp.astype(xp.matmul(counted, rows), xp.float64)
     return FactorSums(gram, product, violation), new.T
+
+
+def tightened(maps: Array, components: Array) -> tuple[Array, Array]:
+    """Let each component take in what comes with it wherever it is, at the same product.
+
+    Parameters
+    ----------
+    maps, components : array
+        Shapes (n, k) and (k, f), not negative.
+
+    Returns
+    -------
+    maps, components : array
+        Not negative.
+
+    Notes
+    -----
+    Of maps a_i >= c a_j everywhere the part c a_j belongs to component j as well: it becomes w_j +
+    c w_i, and a_i becomes a_i - c a_j. Two components end as the spectra of the purest samples, the
+    inner limit of all answers of Lawton and Sylvestre, Technometrics 13, 617 (1971). Answers with
+    a sample free of i among those that hold j, for all i and j, stay as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import unmix as um
+    >>> shared_and_difference = np.asarray([[1.0, 0.0], [1.0, 0.5], [1.0, 1.0]])
+    >>> um.ops.tightened(shared_and_difference, np.eye(2))
+    (array([[1. , 0. ],
+           [0.5, 0.5],
+           [0. , 1. ]]), array([[1., 0.],
+           [1., 1.]]))
+    """
+    xp = namespace_of(maps)
+    columns, rows = xp.asarray(maps.T, copy=True), xp.asarray(components, copy=True)
+    k = columns.shape[0]
+    for _ in range(TIGHTENINGS):
+        before = xp.sum(rows)
+        for j in range(k):
+            least = NOTHING * xp.max(columns[j, :])
+            held = columns[j, :] > least
+            # what a sample without j holds of the others does not count
+            part = xp.where(held, columns / xp.where(held, columns[j, :], 1.0), xp.inf)
+            shared = xp.min(part, axis=1)
+            others = xp.arange(k, device=device_of(columns)) != j
+            shared = xp.where(others & xp.isfinite(shared), shared, xp.zeros_like(shared))
+            columns = xp.clip(columns - shared[:, None] * columns[j, :], 0, None)
+            taken = xp.sum(xp.astype(shared[:, None], rows.dtype) * rows, axis=0)
+            rows[j, :] = rows[j, :] + taken
+        if float(xp.sum(rows) - before) <= NOTHING * float(before):
+            break
+    return columns.T, rows
 
 
 def squared_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
 from .._door import as_image
@@ -14,9 +15,6 @@ LEAST_PERIODS = 4.5
 
 STEPS = 8
 """Steps in a window."""
-
-KERNELS = (8, 16, 32, 64, 128)
-"""Sizes that the compiled and the CUDA transforms are fastest for."""
 
 
 class SuggestedWindow(NamedTuple):
@@ -42,8 +40,8 @@ def suggest_window(image: Samples | Array) -> SuggestedWindow:
         ``window`` and ``step`` in whole pixels, and the ``period`` that they are for: the largest
         spacing of lattice planes, 1 / \|k\| of the innermost spot of the power spectrum. Where two
         phases or a superlattice have several, all of them fit. A window holds at least 4.5 periods,
-        where the image has room for three windows; up to 128 pixels it is a power of two, and
-        beyond a product of 2, 3 and 5. The step is an eighth of it.
+        where the image has room for three windows, and hardly more: windows across a border are of
+        no phase. It is a multiple of 8 and a product of 2, 3, 5 and 7. The step is an eighth.
 
     Raises
     ------
@@ -68,19 +66,15 @@ def suggest_window(image: Samples | Array) -> SuggestedWindow:
 
 def good_size(period: float, room: int) -> int:
     """Return the size of a window for a period, in an image of ``room`` pixels."""
-    least = LEAST_PERIODS * period
-    size = next((n for n in KERNELS if n >= least), None) or _even_product(least)
-    return size if 3 * size <= room else max(8, room // 6 * 2)
+    size = STEPS * max(1, ceil(LEAST_PERIODS * period / STEPS))
+    while not _is_product(size):
+        size += STEPS
+    return size if 3 * size <= room else max(STEPS, room // 6 * 2)
 
 
-def _even_product(least: float) -> int:
-    """Return the next even product of 2, 3 and 5."""
-    size = 2 * int(-(-least // 2))
-    while True:
-        rest = size
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return size
-        size += 2
+def _is_product(size: int) -> bool:
+    """Whether a size is a product of 2, 3, 5 and 7, which a fast Fourier transform is fast for."""
+    for factor in (2, 3, 5, 7):
+        while size % factor == 0:
+            size //= factor
+    return size == 1
