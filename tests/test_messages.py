@@ -960,7 +960,12 @@ CASES = {
     "a constant table": (
         lambda: um.nfindr(np.ones((9, 4)), 2),
         um.DataError,
-        ("the samples span 0 dimensions", "2 endmembers need 1", "ask for at most 1"),
+        ("the samples span 0 dimensions", "expected 1", "ask for 1 fewer"),
+    ),
+    "independent components of samples that are alike": (
+        lambda: um.ica(np.ones((9, 5)), 2),
+        um.DataError,
+        ("the samples span 0 dimensions", "expected 2", "ask for 2 fewer"),
     ),
     "a pca that is none": (
         lambda: um.nfindr(TABLE, 3, pca=um.kmeans(TABLE, 2)),

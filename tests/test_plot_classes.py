@@ -235,6 +235,21 @@ class TestSites:
         assert legend(um.plot.sites(places, model))[0].startswith("a: ")
 
 
+class TestParts:
+    def test_are_of_all_that_takes_part(self):
+        mask = np.ones((5, 8), bool)
+        mask[:, 7] = False
+        found = np.repeat([[0, 0, 0, 0, 0, 1, -1, 1]], 5, axis=0)
+        regions = um.regions(um.samples(np.zeros((5, 8)), 2).where(mask), found)
+        shares = [f"{100 * f:.1f} %" for f in um.area_fractions(regions).fractions]
+        assert shares == ["71.4 %", "14.3 %"]
+        assert legend(um.plot.labels(regions)) == [
+            f"Class 0: {shares[0]}",
+            f"Class 1: {shares[1]}",
+            "Unclassified: 14.3 %",
+        ]
+
+
 class TestImage:
     def test_pixels_that_are_missing(self):
         holed = np.random.default_rng(0).random((30, 40))

@@ -555,6 +555,14 @@ class TestCoordinates:
     def test_one_pitch_is_not_that_of_frames(self):
         movie = um.samples(np.ones((2, 3, 4)), 3, pitch=0.5, units="nm")
         assert [(a.spacing, a.units) for a in movie.axes] == [(1, ""), (0.5, "nm"), (0.5, "nm")]
+        heated = um.samples(
+            np.ones((2, 3, 4)),
+            3,
+            map_names=("temperature", "y", "x"),
+            units="nm",
+            coordinates={"temperature": [20, 90]},
+        )
+        assert [a.units for a in heated.axes] == ["", "nm", "nm"]
         line = um.samples(np.ones((3, 4)), 1, pitch=0.5, units="nm")
         assert [(a.spacing, a.units) for a in line.axes] == [(0.5, "nm"), (1, "")]
 

@@ -60,7 +60,7 @@ def samples(
         descriptor) or ``frame, y, x``; and ``bin`` or ``det_y, det_x``.
     pitch : float or sequence of float, optional
         Distance between entries: one number for the map axes, but for frames and channels of
-        images, or one for each axis of ``array``.
+        images and axes with ``coordinates``, or one for each axis of ``array``.
     units : str or sequence of str, optional
         Units: one for the same axes, or one for each axis of ``array``. Default: ``"px"``;
         none for counted axes (``frame, site, bin, channel``) and for those with ``coordinates``.
@@ -180,7 +180,7 @@ def _samples(
     named = dict(zip(order, names + entries, strict=True))
     sizes = {named[i]: int(array.shape[i]) for i in order}
     values = {n: _along(n, v, sizes) for n, v in (coordinates or {}).items()}
-    lengths = [i for i in places if named[i] not in COUNTED] or list(places)
+    lengths = [i for i in places if named[i] not in {*COUNTED, *values}] or list(places)
     pitches = _positive(_per_axis(pitch, [1.0] * ndim, lengths, "pitch"), pitch)
     pixels = ["" if named[i] in COUNTED or named[i] in values else "px" for i in range(ndim)]
     unit = _per_axis(units, pixels, lengths, "units")

@@ -45,8 +45,8 @@ def subspace(
     spanned = dimensions(model, d)
     if spanned < d:
         raise DataError(
-            f"the samples span {spanned} dimensions, and {n_endmembers} endmembers need {d}; "
-            f"ask for at most {spanned + 1} endmembers, or look for constant or repeated samples"
+            f"the samples span {spanned} dimensions; expected {d}: ask for {d - spanned} fewer, or "
+            "look for constant or repeated samples"
         )
     each = ("maps", "components", "explained_variance", "explained_variance_ratio")
     first = {name: getattr(model, name)[:d, ...] for name in (*each, "singular_values")}

@@ -105,7 +105,7 @@ def area_fractions(regions: Regions | Clusters, *, level: float = 0.95) -> AreaF
 
     On random fields cut at a known level, 95 % intervals hold the fraction in 90 to 97 % of frames
     that were taken 40 together, with domains from half an entry to an eighth of the map; and in 92
-    to 98 % where windows see domains of their own size. Windows much larger than domains give them
+    to 99 % where windows see domains of their own size. Windows much larger than domains give them
     another area: of its error the intervals know only that A is no less than the overlap. They are
     then wider than the scatter of labels, and hold the fraction in 69 to 100 % of frames. Where a
     class covers nothing the interval reaches to z² / (N / A + z²), for an image is a part of the

@@ -43,9 +43,9 @@ def labels(
     Returns
     -------
     matplotlib.figure.Figure
-        The legend names the classes of the frame and their parts of what is classified; pieces are
-        in the colours of their classes, with white lines between. What is unclassified, or left
-        out, is grey.
+        The legend names the classes of the frame and their parts of what takes part, as
+        `unmix.area_fractions` counts them; pieces are in the colours of their classes, with white
+        lines between. What is unclassified, or left out, is grey.
 
     Raises
     ------
@@ -78,7 +78,9 @@ def labels(
     if image is not None:
         grey = image_of(image, layout, frame)
     columns = 1 if grey is None else 2
-    keys = [*_keys(regions, shown), *window_key(layout)]
+    part = np.ones(layout.map_shape, bool) if layout.mask is None else layout.mask
+    kept = panels.frame_of(part[None, ...], len(layout.map_axes), frame)[0]
+    keys = [*_keys(regions, shown[kept]), *window_key(layout)]
     beside = BESIDE * (1 + (len(keys) - 1) // MOST_KEYS)
     width = columns * (HEIGHT * panels.aspect(view) + 0.1) + beside
     figure = style.new_figure(width, HEIGHT)
@@ -105,18 +107,18 @@ def painted(regions: Regions | Clusters, labels: HostArray) -> HostArray:
 
 
 def _keys(regions: Regions | Clusters, labels: HostArray) -> list[Patch]:
-    """Entries of the legend: each class of a name and colour, and its part of the frame."""
+    """Entries of the legend: each class of a name and colour, and its part of the labels."""
     from matplotlib.patches import Patch
 
-    counts = np.bincount(labels.ravel() + 1, minlength=len(regions) + 1)[1:]
-    total = max(int(counts.sum()), 1)
+    none, *counts = np.bincount(labels + 1, minlength=len(regions) + 1).tolist()
     parts: dict[tuple[str, int], int] = {}
     for i, count in enumerate(counts):
         key = (regions.name(i), regions.color_numbers[i])
-        parts[key] = parts.get(key, 0) + int(count)
+        parts[key] = parts.get(key, 0) + count
     colors = style.class_colors(max((c for _, c in parts), default=0) + 1)
+    entries = [(name, colors[color], count) for (name, color), count in parts.items()]
     return [
-        Patch(color=colors[color], label=f"{name}: {style.percent(count / total)}")
-        for (name, color), count in parts.items()
+        Patch(color=color, label=f"{name}: {style.percent(count / labels.size)}")
+        for name, color, count in [*entries, ("Unclassified", style.GREY, none)]
         if count
     ]

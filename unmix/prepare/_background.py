@@ -73,6 +73,10 @@ def flatten(
     is zero, as in counts far from any, the quotient is zero. A plane takes one pass more, before
     the first block is read.
 
+    Of uneven light and a bright patch at once, divide by the plane first and then take off the mean
+    under a Gaussian; what edges of the patch leave is slower than the lattice, and goes with
+    ``k_min`` of `window_fft`.
+
     Examples
     --------
     >>> import numpy as np
