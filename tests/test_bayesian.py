@@ -94,6 +94,21 @@ class TestTruth:
         assert rmse(model.abundances, true) < 0.8 * error
         assert np.allclose(model.concentration, 0.2, atol=0.07)
 
+    def test_vertices_are_at_their_pure_samples(self):
+        """One of each among even mixtures, which hold too little of any to say where it ends."""
+        truth = mixed(1000, 6, 40, snr_db=40, pure=True)
+        model = um.bayesian_unmixing(truth.samples, 6, r_hat=1.2, max_iter=800)
+        vertices = um.nfindr(truth.samples, 6)
+        error = rmse(vertices.abundances, matched(vertices, truth))
+        assert rmse(model.abundances, matched(model, truth)) < 0.98 * error
+        center = truth.endmembers.mean(axis=0)
+        costs = np.sum((model.components[:, None] - truth.endmembers) ** 2, axis=-1)
+        away = truth.endmembers[linear_sum_assignment(costs)[1]] - center
+        outward = np.sum((model.components - center) * away, axis=1) / np.sum(away**2, axis=1)
+        assert abs(outward.mean() - 1) < 0.001
+        ones = np.mean(model.abundances_draws == 1, axis=(0, 2)) * 1000
+        assert np.all((ones > 0.9) & (ones < 1.5))
+
 
 class TestSame:
     def test_on_every_backend(self, backend):

@@ -105,7 +105,9 @@ class TestConcentration:
         logarithms = np.log(draws.dirichlet(true, 2000)).sum(axis=0)
         values, kept = np.full((50, 3), 0.8), []
         for _ in range(60):
-            values = ops.draw_concentration(values, np.tile(logarithms, (50, 1)), 2000, draws)
+            values = ops.draw_concentration(
+                values, np.tile(logarithms, (50, 1)), np.full(50, 2000), draws
+            )
             kept.append(values)
         found = np.stack(kept[20:]).reshape(-1, 3)
         away = (found.mean(axis=0) - true) / found.std(axis=0)
@@ -125,7 +127,7 @@ class TestConcentration:
         mean = np.sum(a * density) / density.sum(), np.sum(b * density) / density.sum()
         values, kept = np.ones((400, 2)), []
         for _ in range(60):
-            values = ops.draw_concentration(values, np.tile(logs, (400, 1)), n, draws)
+            values = ops.draw_concentration(values, np.tile(logs, (400, 1)), np.full(400, n), draws)
             kept.append(values)
         assert np.allclose(np.mean(kept[10:], axis=(0, 1)), mean, rtol=0.04)
 
@@ -133,7 +135,7 @@ class TestConcentration:
         logs = np.full((20, 2), -30.0 * 100)
         values = np.full((20, 2), 0.3)
         for _ in range(20):
-            values = ops.draw_concentration(values, logs, 100, draws)
+            values = ops.draw_concentration(values, logs, np.full(20, 100), draws)
         assert np.min(values) >= 0.1
 
 
@@ -142,11 +144,12 @@ class TestSlides:
         _, abundances, vertices = mixtures(4, 30)
         before = np.swapaxes(abundances, 1, 2) @ vertices
         found = backend.xp.asarray(backend.asarray(abundances), copy=True)
-        ratio = ops.least_ratio(found, 1, 3)
-        assert np.allclose(ratio, np.min(abundances[:, 3] / abundances[:, 1], axis=1))
-        share = -0.9 * ratio
-        growth = ops.log_growth(found, 1, 3, share)
-        ops.move_share(found, 1, 3, share)
+        ratio = ops.ratios(found, backend.asarray(np.ones((2, 30))), 1, 3)
+        nearest = ops.least_distance(ratio)
+        assert np.allclose(nearest, np.min(abundances[:, 3] / abundances[:, 1], axis=1))
+        share = -0.9 * nearest
+        growth = ops.log_growth(ratio, share)
+        ops.move_share(found, ratio, 1, 3, share)
         assert np.allclose(growth, np.log(host(found)[:, 3] / abundances[:, 3]).sum(axis=1))
         vertices[:, 1] += (share / (1 - share))[:, None] * (vertices[:, 1] - vertices[:, 3])
         assert np.allclose(np.swapaxes(host(found), 1, 2) @ vertices, before)
@@ -177,11 +180,14 @@ class TestSlides:
             abundances = np.stack([a, 1 - a], axis=1)
             # limits are in units of the edge as it is
             limits = tuple((end - place) / (1 + place) for end in (low, high))
+            ratio = ops.ratios(abundances, np.ones((chains, 20)), 0, 1)
             share, odds = ops.try_share(
-                ops.least_ratio(abundances, 0, 1), limits, draws.standard_normal(chains)
+                ops.least_distance(ratio), limits, draws.standard_normal(chains)
             )
-            growth = ops.log_growth(abundances, 0, 1, share)
+            growth = ops.log_growth(ratio, share)
             both = np.full(chains, of_i), np.full(chains, of_j)
-            share = ops.take_share(share, odds, growth, both, 20, draws.random(chains))
+            share = ops.take_share(
+                share, odds, growth, both, np.full(chains, 20), draws.random(chains)
+            )
             place = (1 + place) / (1 - share) - 1
         assert stats.kstest(place, lambda s: np.interp(s, axis, cdf)).pvalue > 1e-3

@@ -26,6 +26,11 @@ def mixtures(p=3, n=40, chains=2, seed=0):
     return points + 0.1 * rng.standard_normal(points.shape), abundances, vertices
 
 
+def summed(points, abundances):
+    """Return the sums over samples that are all mixed."""
+    return ops.products(points, abundances, np.full(abundances.shape[::2], ops.MIXED))
+
+
 class TestSliceNormal:
     @pytest.mark.parametrize(
         ("low", "high"), [(-np.inf, np.inf), (-1.0, 0.3), (2.0, 2.5), (9.0, 30.0), (-40.0, -9.0)]
@@ -54,7 +59,7 @@ class TestVertices:
         abundances[:] = abundances[0]
         vertices[:] = vertices[0]
         variance = np.full(400, 0.25)
-        sums, free = ops.products(points, abundances), ops.Bound(np.empty((2, 0)), np.empty(0))
+        sums, free = summed(points, abundances), ops.Bound(np.empty((2, 0)), np.empty(0))
         for _ in range(40):
             vertices = ops.draw_vertices(vertices, sums, variance, free, draws)
         inverse = np.linalg.inv(abundances[0] @ abundances[0].T)
@@ -67,7 +72,7 @@ class TestVertices:
         points, abundances, vertices = mixtures(3, 30, chains=50)
         basis = np.linalg.qr(draws.standard_normal((9, 2)))[0].T
         bound = ops.Bound(basis, np.abs(vertices @ basis).max(axis=(0, 1)))
-        sums = ops.products(points, abundances)
+        sums = summed(points, abundances)
         for _ in range(20):
             vertices = ops.draw_vertices(vertices, sums, np.full(50, 9.0), bound, draws)
         assert np.min(vertices @ basis + bound.offset) > -1e-12
@@ -87,8 +92,8 @@ class TestNoise:
         points, abundances, vertices = mixtures(3, 500, chains=300)
         abundances[:], vertices[:] = abundances[0], vertices[0]
         sums = ops.merge_products(
-            ops.products(points[:, :200], abundances[..., :200]),
-            ops.products(points[:, 200:], abundances[..., 200:]),
+            summed(points[:, :200], abundances[..., :200]),
+            summed(points[:, 200:], abundances[..., 200:]),
         )
         squares = np.sum((points - vertices[0].T @ abundances[0]) ** 2) + 70.0
         found = ops.draw_variance(sums, vertices, 70.0, 4000.0, draws)

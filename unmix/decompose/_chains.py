@@ -108,6 +108,8 @@ class Chains:
     """Blocks (d, b), float64."""
     abundances: list[Array]
     """Blocks (chains, p, b), float64; changed in place."""
+    pure: list[HostArray]
+    """Blocks (chains, b): the vertex of each pure sample, and -1 for mixed ones."""
     vertices: HostArray
     concentration: HostArray
     variance: HostArray
@@ -129,13 +131,16 @@ class Chains:
         draws = generator(self.key, stream)
         order = draws.permutation(self.vertices.shape[1]).tolist()
         pairs = list(pairwise([*order, order[0]] if len(order) > 2 else order))
-        sums, n = self._draw_abundances(stream, pairs), self.n_samples
+        sums = self._draw_abundances(stream, pairs)
         self.variance = ops.draw_variance(sums, self.vertices, self.residual, self.freedom, draws)
         self.vertices = ops.draw_vertices(self.vertices, sums, self.variance, self.bound, draws)
-        self.concentration = ops.draw_concentration(self.concentration, sums.logarithms, n, draws)
+        self.concentration = ops.draw_concentration(
+            self.concentration, sums.logarithms, sums.n_mixed, draws
+        )
+        mixed = [from_host((b == ops.MIXED).astype(float), self.points[0]) for b in self.pure]
         for i, j in pairs:
-            self._slide(i, j, draws)
-            self._slide(j, i, draws)
+            self._slide(i, j, sums, mixed, draws)
+            self._slide(j, i, sums, mixed, draws)
         self.sweeps += 1
         self._record(window)
 
@@ -146,35 +151,38 @@ class Chains:
             block = where[0].start
             points, abundances = self.points[block], self.abundances[block]
             shape = (len(pairs), 3, len(self.vertices), points.shape[1])
-            uniform = from_host(generator(self.key, stream, block + 1).random(shape), points)
-            ops.draw_abundances(
-                points,
-                abundances,
-                self.vertices,
-                self.variance,
-                self.concentration,
-                pairs,
-                uniform,
-            )
-            return ops.products(points, abundances)
+            own = generator(self.key, stream, block + 1)
+            given = self.vertices, self.variance, self.concentration
+            uniform = from_host(own.random(shape), points)
+            ops.draw_abundances(points, abundances, *given, pairs, uniform)
+            share = 1 / self.n_samples  # one pure sample of each endmember is expected
+            pure = ops.draw_pure(points, abundances, self.pure[block], *given, share, own)
+            self.pure[block] = pure
+            return ops.products(points, abundances, pure)
 
         plan: list[Slices] = [(slice(i, i + 1),) for i in range(len(self.points))]
         sums: ops.Products = reduce_tree(in_order(run, plan, self.workers), ops.merge_products)
         return sums
 
-    def _slide(self, i: int, j: int, draws: np.random.Generator) -> None:
-        """Move vertex i along its edge to j at fixed points."""
+    def _slide(
+        self, i: int, j: int, sums: ops.Products, mixed: list[Array], draws: np.random.Generator
+    ) -> None:
+        """Move vertex i along its edge to j at fixed points of mixed samples."""
         edge = self.vertices[:, i] - self.vertices[:, j]
         values = self.vertices[:, i] @ self.bound.basis + self.bound.offset
         limits = ops.step_limits(values, edge @ self.bound.basis)
-        ratio = np.min([ops.least_ratio(a, i, j) for a in self.abundances], axis=0)
-        share, odds = ops.try_share(ratio, limits, draws.standard_normal(len(edge)))
-        growth = np.sum([ops.log_growth(a, i, j, share) for a in self.abundances], axis=0)
+        ratios = [ops.ratios(*each, i, j) for each in zip(self.abundances, mixed, strict=True)]
+        nearest = np.min([ops.least_distance(ratio) for ratio in ratios], axis=0)
+        share, odds = ops.try_share(nearest, limits, draws.standard_normal(len(edge)))
+        growth = np.sum([ops.log_growth(ratio, share) for ratio in ratios], axis=0)
         both = self.concentration[:, i], self.concentration[:, j]
-        share = ops.take_share(share, odds, growth, both, self.n_samples, draws.random(len(edge)))
+        move = (share / (1 - share))[:, None] * edge
+        odds = odds + ops.log_pull(sums, self.vertices[:, i], move, i, self.variance)
+        uniform = draws.random(len(edge))
+        share = ops.take_share(share, odds, growth, both, sums.n_mixed, uniform)
         self.vertices[:, i] += (share / (1 - share))[:, None] * edge
-        for block in self.abundances:
-            ops.move_share(block, i, j, share)
+        for block, ratio in zip(self.abundances, ratios, strict=True):
+            ops.move_share(block, ratio, i, j, share)
 
     def _record(self, window: Window) -> None:
         xp = namespace_of(self.points[0])

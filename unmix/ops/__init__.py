@@ -11,9 +11,10 @@ from .dirichlet import (
     Pairs,
     draw_abundances,
     draw_concentration,
-    least_ratio,
+    least_distance,
     log_growth,
     move_share,
+    ratios,
     slice_share,
     take_share,
     try_share,
@@ -35,6 +36,7 @@ from .gaussians import (
     whitened,
 )
 from .gibbs import (
+    MIXED,
     Bound,
     Products,
     draw_variance,
@@ -101,6 +103,7 @@ from .ppca import (
     turned_subspaces,
     updated_subspaces,
 )
+from .pure import draw_pure, log_pull
 from .quartiles import PASSES as QUARTILE_PASSES
 from .quartiles import Bracket, Quartiles, count_below, row_quartiles
 from .radial import angular_moduli, interpolated, ring_means, ring_variances
@@ -159,6 +162,7 @@ __all__ = [
     "KINDS",
     "LEAST_ABUNDANCE",
     "LOSS",
+    "MIXED",
     "QUARTILE_PASSES",
     "Assigned",
     "Assignment",
@@ -213,6 +217,7 @@ __all__ = [
     "disc_positions",
     "draw_abundances",
     "draw_concentration",
+    "draw_pure",
     "draw_variance",
     "draw_vertices",
     "drifts",
@@ -243,9 +248,10 @@ __all__ = [
     "kullback_leibler_pass",
     "largest_forms",
     "largest_simplex",
-    "least_ratio",
+    "least_distance",
     "lloyd",
     "log_growth",
+    "log_pull",
     "log_volumes",
     "marchenko_pastur_median",
     "mean_row",
@@ -292,6 +298,7 @@ __all__ = [
     "random_directions",
     "random_starts",
     "randomized_svd",
+    "ratios",
     "reassign",
     "require_windows_fit",
     "ring_means",

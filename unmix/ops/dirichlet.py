@@ -140,16 +140,16 @@ def slice_share(
 
 
 def draw_concentration(
-    concentration: HostArray, logarithms: HostArray, n: int, draws: np.random.Generator
+    concentration: HostArray, logarithms: HostArray, n: HostArray, draws: np.random.Generator
 ) -> HostArray:
-    """Draw the concentrations of n samples with given sums of logarithms, (chains, p).
+    """Draw the concentrations of mixed samples with given sums of logarithms, (chains, p).
 
     Parameters
     ----------
     concentration, logarithms : numpy.ndarray
         The values before and the sums over samples of ``log(a)``, (chains, p).
-    n : int
-        Number of samples.
+    n : numpy.ndarray
+        Number of samples of each chain, (chains,).
     draws : numpy.random.Generator
         Source of the steps.
 
@@ -170,7 +170,7 @@ def draw_concentration(
     values, held = concentration.copy(), density(concentration)
     for i in list(range(p)) * TRIES:
         tried = values.copy()
-        tried[:, i] *= np.exp(STRIDE / np.sqrt(n) * draws.standard_normal(chains))
+        tried[:, i] *= np.exp(STRIDE / np.sqrt(n + 1) * draws.standard_normal(chains))
         new = density(tried)
         taken = (np.log1p(-draws.random(chains)) < new - held) & (
             tried[:, i] >= LEAST_CONCENTRATION
@@ -179,10 +179,15 @@ def draw_concentration(
     return values
 
 
-def least_ratio(abundances: Array, i: int, j: int) -> HostArray:
-    """Return the least ratio of abundance j to abundance i over all samples, (chains,)."""
-    xp = namespace_of(abundances)
-    return to_host(xp.min(abundances[:, j, :] / abundances[:, i, :], axis=1))
+def ratios(abundances: Array, mixed: Array, i: int, j: int) -> Array:
+    """Return the ratio of abundance i to j, (chains, n), where ``mixed`` is one and not zero."""
+    return mixed * (abundances[:, i, :] / abundances[:, j, :])
+
+
+def least_distance(ratio: Array) -> HostArray:
+    """Return the least ratio of abundance j to i over all samples, (chains,)."""
+    with np.errstate(divide="ignore"):
+        return 1 / to_host(namespace_of(ratio).max(ratio, axis=1))
 
 
 def try_share(
@@ -197,17 +202,16 @@ def try_share(
     """
     share = ratio * np.expm1(SLIDE * normal)
     low, high = limits
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # without a mixed sample no face is met
         s = share / (1 - share)
     share = np.where((share < 1) & (s >= low) & (s <= high), share, 0.0)
     return share, np.where(share == 0, 0.0, SLIDE * normal)
 
 
-def log_growth(abundances: Array, i: int, j: int, share: HostArray) -> HostArray:
+def log_growth(ratio: Array, share: HostArray) -> HostArray:
     """Return the sum over samples of the logarithm of how much abundance j grows, (chains,)."""
-    xp = namespace_of(abundances)
-    part = from_host(share[:, None], abundances)
-    return to_host(xp.sum(xp.log1p(part * abundances[:, i, :] / abundances[:, j, :]), axis=1))
+    xp = namespace_of(ratio)
+    return to_host(xp.sum(xp.log1p(from_host(share[:, None], ratio) * ratio), axis=1))
 
 
 def take_share(
@@ -215,7 +219,7 @@ def take_share(
     odds: HostArray,
     growth: HostArray,
     concentration: tuple[HostArray, HostArray],
-    n: int,
+    n: HostArray,
     uniform: HostArray,
 ) -> HostArray:
     """Return the shares that were tried, or zero where they are refused, (chains,).
@@ -228,10 +232,9 @@ def take_share(
     return np.where(np.log1p(-uniform) < odds, share, 0.0)
 
 
-def move_share(abundances: Array, i: int, j: int, share: HostArray) -> None:
+def move_share(abundances: Array, ratio: Array, i: int, j: int, share: HostArray) -> None:
     """Give a share of abundance i to j, in place; a negative one takes."""
     xp = namespace_of(abundances)
-    part = from_host(share[:, None], abundances)
-    given = abundances[:, i, :] * part
+    given = from_host(share[:, None], abundances) * ratio * abundances[:, j, :]
     abundances[:, i, :] = xp.clip(abundances[:, i, :] - given, LEAST_ABUNDANCE, None)
     abundances[:, j, :] = xp.clip(abundances[:, j, :] + given, LEAST_ABUNDANCE, None)

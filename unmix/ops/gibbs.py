@@ -17,8 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._arrays import namespace_of, to_host
+from .._arrays import from_host, namespace_of, to_host
 from .._typing import Array, HostArray
+from .dirichlet import LEAST_ABUNDANCE
+
+MIXED = -1
+"""Stands for the vertex of a sample that is not pure."""
 
 
 class Products(NamedTuple):
@@ -31,7 +35,13 @@ class Products(NamedTuple):
     squares: float
     """Sum of the points' squared coordinates."""
     logarithms: HostArray
-    """(chains, p): of the abundances' logarithms."""
+    """(chains, p): of the logarithms of mixed samples' abundances."""
+    n_mixed: HostArray
+    """(chains,): number of mixed samples."""
+    pure: HostArray
+    """(chains, p): number of pure samples of each endmember."""
+    pure_points: HostArray
+    """(chains, p, d): of their points."""
 
 
 class Bound(NamedTuple):
@@ -84,20 +94,40 @@ def slice_normal(
     return low + uniform[1, ...] * (high - low)
 
 
-def products(points: Array, abundances: Array) -> Products:
-    """Sum over samples what the draws of vertices and noise need."""
+def products(points: Array, abundances: Array, pure: HostArray) -> Products:
+    """Sum over samples what the other draws need; ``pure`` (chains, n) are vertices or -1."""
     xp = namespace_of(points, abundances)
     gram = xp.matmul(abundances, xp.matrix_transpose(abundances))
     cross = xp.matmul(abundances, points.T)
     logarithms = xp.sum(xp.log(abundances), axis=2)
     squares = float(xp.sum(points * points))
-    return Products(to_host(gram), to_host(cross), squares, to_host(logarithms))
+    chain, sample = np.nonzero(pure != MIXED)
+    seen = to_host(xp.take(points, from_host(sample, points), axis=1)).T
+    counts, totals = np.zeros(gram.shape[:2]), np.zeros(cross.shape)
+    np.add.at(counts, (chain, pure[chain, sample]), 1)
+    np.add.at(totals, (chain, pure[chain, sample]), seen)
+    others = counts.sum(axis=1, keepdims=True) - counts
+    return Products(
+        gram=to_host(gram),
+        cross=to_host(cross),
+        squares=squares,
+        logarithms=to_host(logarithms) - others * np.log(LEAST_ABUNDANCE),
+        n_mixed=np.sum(pure == MIXED, axis=1),
+        pure=counts,
+        pure_points=totals,
+    )
 
 
 def merge_products(a: Products, b: Products) -> Products:
     """Sum the parts of two blocks of samples."""
     return Products(
-        a.gram + b.gram, a.cross + b.cross, a.squares + b.squares, a.logarithms + b.logarithms
+        gram=a.gram + b.gram,
+        cross=a.cross + b.cross,
+        squares=a.squares + b.squares,
+        logarithms=a.logarithms + b.logarithms,
+        n_mixed=a.n_mixed + b.n_mixed,
+        pure=a.pure + b.pure,
+        pure_points=a.pure_points + b.pure_points,
     )
 
 
