@@ -8,7 +8,7 @@ from backends import Backend
 from tolerances import tolerance
 
 import unmix as um
-from unmix._results import Unmixing
+from unmix._unmixing import Unmixing
 
 RNG = np.random.default_rng(5)
 IMAGE = RNG.random((24, 30))

@@ -37,6 +37,7 @@ FLOORS: list[set[str]] = [
         "_lengths",
         "_samples",
         "_normalize",
+        "_unmixing",
         "_results",
         "_endmembers",
         "_mixture",

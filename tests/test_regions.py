@@ -55,7 +55,7 @@ class TestClassify:
         maps[0, :, :3], maps[1, :, 3:] = 1.0, 30.0
         maps[1, :, 5] = 5.0
         from unmix._record import Record
-        from unmix._results import Unmixing
+        from unmix._unmixing import Unmixing
         from unmix.layout import Layout
 
         axes = um.samples(maps[0], 2).layout.map_axes

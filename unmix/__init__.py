@@ -29,15 +29,10 @@ from ._errors import (
 from ._fold import fold
 from ._mixture import Mixture
 from ._record import Record, Step
-from ._results import (
-    Clusters,
-    IndependentComponents,
-    NonnegativeFactors,
-    PrincipalComponents,
-    Unmixing,
-)
+from ._results import Clusters, IndependentComponents, NonnegativeFactors, PrincipalComponents
 from ._samples import Samples
 from ._tiles import Tile
+from ._unmixing import Unmixing
 from .combine import concat, join, split
 from .decompose import (
     MixtureTable,

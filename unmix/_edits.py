@@ -15,7 +15,7 @@ from ._sources import ArraySource, Source
 from ._typing import Array, Chunks, HostArray, Slices
 
 if TYPE_CHECKING:
-    from ._results import Unmixing
+    from ._unmixing import Unmixing
 
 Model = TypeVar("Model", bound="Unmixing")
 

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from . import ops
 from ._arrays import namespace_of
 from ._errors import ParameterError
-from ._results import SOLVERS, Unmixing
+from ._results import SOLVERS
 from ._samples import Samples
 from ._typing import Array, HostArray
+from ._unmixing import Unmixing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -12,11 +12,11 @@ import numpy as np
 from . import _edits, ops
 from ._arrays import from_host, namespace_of, to_host
 from ._fold import fold
-from ._results import Unmixing, maps_of
 from ._samples import Samples
 from ._sources import empty_like
 from ._tiles import Tile
 from ._typing import Array, HostArray
+from ._unmixing import Unmixing, maps_of
 from .layout import Layout
 
 Covariance = Literal["full", "tied", "diag", "spherical", "low_rank"]

@@ -16,8 +16,9 @@ import click
 from ._errors import FileError, UnmixError
 
 if TYPE_CHECKING:
-    from ._results import PrincipalComponents, Unmixing
+    from ._results import PrincipalComponents
     from ._samples import Samples
+    from ._unmixing import Unmixing
 
 MODEL, RECORD = "model.npz", "record.json"
 PICTURES = ("maps.png", "abundances.png", "scree.png", "simplex.png", "representatives.png")

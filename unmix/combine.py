@@ -15,9 +15,9 @@ from ._door import as_image
 from ._endmembers import Endmembers
 from ._errors import BackendError, DTypeError, ParameterError, ShapeError
 from ._joined import Concatenated, Joined, both_masks, require_same_map
-from ._results import Unmixing
 from ._samples import Samples
 from ._typing import Array, HostArray, Slices
+from ._unmixing import Unmixing
 from .layout import Layout, Part
 
 

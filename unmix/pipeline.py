@@ -12,8 +12,8 @@ from . import _door, combine, decompose, describe, maps, prepare, sampling
 from ._arrays import from_host, is_array
 from ._errors import ParameterError, ShapeError
 from ._record import Record, Step, decode_array
-from ._results import Unmixing
 from ._samples import Samples
+from ._unmixing import Unmixing
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "flatten": prepare.flatten,

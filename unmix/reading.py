@@ -14,9 +14,10 @@ from ._errors import ParameterError, ShapeError
 from ._mixture import Mixture
 from ._nearest import nearest_samples
 from ._record import Record
-from ._results import Clusters, Unmixing
+from ._results import Clusters
 from ._samples import Samples
 from ._typing import Array, HostArray
+from ._unmixing import Unmixing
 from .decompose._common import whole_number
 from .layout import Layout
 from .pipeline import FITS, Pipeline

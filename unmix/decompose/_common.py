@@ -12,10 +12,10 @@ from .._arrays import from_host, is_array, namespace_of, require_finite, require
 from .._errors import BackendError, ParameterError, ShapeError
 from .._executors.tasks import kept_if_workers_hold_it
 from .._executors.work import leaf_of, reads_dask
-from .._results import Unmixing
 from .._samples import Samples
 from .._sources import ArraySource, Selected, Source
 from .._typing import Array
+from .._unmixing import Unmixing
 
 
 def whole_number(value: Any, least: int, most: int, what: str, why: str) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 from .._arrays import from_host, generator, namespace_of, uniform_per_sample
 from .._errors import DataError, ParameterError, ShapeError
 from .._fold import all_numbers, fold
-from .._results import Unmixing
 from .._samples import Samples
 from .._tiles import Tile
 from .._typing import Array
+from .._unmixing import Unmixing
 from ._common import packed_endmembers
 from ._factors import Factors
 from ._poisson import PoissonScaling

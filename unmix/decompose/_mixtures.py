@@ -14,10 +14,10 @@ from .._errors import DataError, ParameterError
 from .._fold import fold, single_threaded
 from .._mixture import Covariance, Mixture, classes_of, read_mixture
 from .._record import Clock
-from .._results import Unmixing
 from .._samples import Samples
 from .._tiles import Tile
 from .._typing import Array, HostArray
+from .._unmixing import Unmixing
 from ._common import kept_if_it_fits, not_negative, whole_number
 from .kmeans import _given, _norms, kmeans
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from .._door import as_table
 from .._errors import ParameterError
-from .._results import Unmixing
 from .._samples import Samples
 from .._typing import Array
+from .._unmixing import Unmixing
 from ._common import kept_if_it_fits
 from .pca import pca
 

@@ -15,10 +15,11 @@ from .._errors import DataError, ParameterError, ShapeError
 from .._fold import fold, map_rows
 from .._nearest import nearest_samples
 from .._record import Record
-from .._results import PrincipalComponents, maps_of
+from .._results import PrincipalComponents
 from .._samples import Samples
 from .._tiles import Tile
 from .._typing import Array, HostArray
+from .._unmixing import maps_of
 from ._common import whole_number
 from .abundances import abundances
 

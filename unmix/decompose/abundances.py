@@ -9,10 +9,11 @@ from .._endmembers import Endmembers
 from .._errors import ParameterError
 from .._fold import map_rows
 from .._record import Clock
-from .._results import SOLVERS, Unmixing, maps_of
+from .._results import SOLVERS
 from .._samples import Samples
 from .._sources import in_memory
 from .._typing import Array
+from .._unmixing import Unmixing, maps_of
 from ._common import packed_endmembers
 
 

@@ -13,10 +13,10 @@ from .._arrays import namespace_of, to_host
 from .._door import as_table
 from .._errors import ParameterError, ShapeError
 from .._fold import fold
-from .._results import Unmixing
 from .._samples import Samples
 from .._tiles import Tile, read_rows
 from .._typing import Array, HostArray
+from .._unmixing import Unmixing
 from ._common import kept_if_it_fits
 
 HEADINGS = ("method", "n", "error", "maps < 0", "components < 0", "smoothness", "seconds")

@@ -13,9 +13,9 @@ from .._door import as_table
 from .._errors import ParameterError
 from .._mixture import Covariance, Mixture
 from .._record import Clock
-from .._results import Unmixing
 from .._samples import Samples
 from .._typing import RNG, Array, HostArray
+from .._unmixing import Unmixing
 from ._mixtures import Problem, number_of_classes
 
 Criterion = Literal["bic", "icl"]

@@ -12,9 +12,10 @@ from .._door import as_table
 from .._errors import ParameterError
 from .._fold import map_rows
 from .._record import Clock
-from .._results import IndependentComponents, PrincipalComponents, maps_of
+from .._results import IndependentComponents, PrincipalComponents
 from .._samples import Samples
 from .._typing import RNG, Array
+from .._unmixing import maps_of
 from ._common import not_negative, require_noise, whole_number
 from ._rotation import Rotated, rotate
 from ._vertices import subspace

@@ -12,11 +12,12 @@ from .._door import as_table
 from .._errors import DataError, ParameterError
 from .._fold import PerSample, fold
 from .._record import Clock
-from .._results import Clusters, Unmixing, one_hot
+from .._results import Clusters, one_hot
 from .._samples import Samples
 from .._sources import empty_like
 from .._tiles import Tile
 from .._typing import RNG, Array
+from .._unmixing import Unmixing
 from ._common import kept_if_it_fits, not_negative, packed_endmembers, whole_number
 from ._lloyd import steps_over
 

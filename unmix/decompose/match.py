@@ -18,8 +18,8 @@ from .._arrays import (
 )
 from .._axes import Axis, describe_axes
 from .._errors import BackendError, ParameterError, ShapeError
-from .._results import Unmixing
 from .._typing import Array, HostArray
+from .._unmixing import Unmixing
 from ._common import not_negative, whole_number
 from ._symmetry import Disc, PointGroup, disc, likeness, standard
 

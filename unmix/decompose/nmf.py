@@ -9,9 +9,10 @@ from .._arrays import namespace_of, rng_key
 from .._door import as_table
 from .._errors import DataError, ParameterError
 from .._record import Clock
-from .._results import Loss, NonnegativeFactors, Unmixing, maps_of
+from .._results import Loss, NonnegativeFactors
 from .._samples import Samples
 from .._typing import RNG, Array
+from .._unmixing import Unmixing, maps_of
 from ._common import kept_if_it_fits, not_negative, require_noise, signed_since, whole_number
 from ._factor_starts import Start, start_of
 from ._factors import Divergence, Factors, SquaredError, take_turns

@@ -13,10 +13,11 @@ from .._door import as_table
 from .._errors import ParameterError
 from .._fold import fold, map_rows, single_threaded
 from .._record import Clock
-from .._results import PrincipalComponents, maps_of
+from .._results import PrincipalComponents
 from .._samples import Samples
 from .._tiles import Tile
 from .._typing import RNG, Array
+from .._unmixing import maps_of
 from ..ops.svd import MAX_BLOCKS
 from ._common import kept_if_it_fits, require_noise, rows_are_at_hand, whole_number
 from ._passes import Passes, start_of

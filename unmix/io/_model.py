@@ -18,14 +18,9 @@ from .._endmembers import Endmembers, PixelPurity, Posterior
 from .._errors import FileError, ParameterError
 from .._mixture import Mixture
 from .._record import Record
-from .._results import (
-    Clusters,
-    IndependentComponents,
-    NonnegativeFactors,
-    PrincipalComponents,
-    Unmixing,
-)
+from .._results import Clusters, IndependentComponents, NonnegativeFactors, PrincipalComponents
 from .._typing import HostArray
+from .._unmixing import Unmixing
 from .._write import new_file
 from ..layout import Layout, Part, WindowGrid
 from ._numpy import MODEL, read_member

@@ -15,10 +15,11 @@ from .._errors import UnmixError
 from .._fold import fold
 from .._mixture import Mixture
 from .._record import Record
-from .._results import Clusters, NonnegativeFactors, PrincipalComponents, Unmixing
+from .._results import Clusters, NonnegativeFactors, PrincipalComponents
 from .._samples import Samples
 from .._sources import ArraySource
 from .._tiles import Tile
+from .._unmixing import Unmixing
 from ._model import load
 from ._numpy import MODEL
 from ._open import open as open_file

@@ -9,9 +9,10 @@ import numpy as np
 from .._arrays import to_host
 from .._door import as_image
 from .._errors import DataError, ParameterError
-from .._results import IndependentComponents, PrincipalComponents, Unmixing
+from .._results import IndependentComponents, PrincipalComponents
 from .._samples import Samples
 from .._typing import Array, HostArray
+from .._unmixing import Unmixing
 from ._regions import Regions, map_of
 
 BINS = 256

@@ -11,9 +11,10 @@ from .._arrays import generator, rng_key, to_host
 from .._door import as_table
 from .._errors import ParameterError
 from .._fold import all_numbers
-from .._results import Clusters, Unmixing
+from .._results import Clusters
 from .._samples import Samples
 from .._typing import RNG, Array, HostArray
+from .._unmixing import Unmixing
 from ..decompose._common import require_reading, whole_number
 from ._regions import Regions, laid_out
 

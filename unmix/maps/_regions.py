@@ -11,9 +11,9 @@ import numpy as np
 from .._arrays import is_array, to_host
 from .._errors import ParameterError, ShapeError
 from .._record import Record, fingerprint
-from .._results import Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
+from .._unmixing import Unmixing
 from ..decompose._common import whole_number
 from ..layout import Layout, field_of_view
 from . import _shapes as shapes

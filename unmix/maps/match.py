@@ -8,8 +8,9 @@ import numpy as np
 
 from .._arrays import is_array, to_host
 from .._errors import ParameterError, ShapeError
-from .._results import IndependentComponents, PrincipalComponents, Unmixing
+from .._results import IndependentComponents, PrincipalComponents
 from .._typing import HostArray
+from .._unmixing import Unmixing
 
 By = Literal["maps", "components"]
 Matched = TypeVar("Matched")

@@ -10,9 +10,9 @@ import numpy as np
 from .._arrays import to_host
 from .._door import as_image
 from .._errors import ParameterError, ShapeError
-from .._results import Unmixing
 from .._samples import Samples
 from .._typing import Array, HostArray
+from .._unmixing import Unmixing
 from ..decompose._common import whole_number
 
 

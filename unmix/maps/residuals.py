@@ -11,11 +11,11 @@ from .._door import as_table
 from .._errors import ParameterError, ShapeError
 from .._fold import PerSample, fold
 from .._record import Clock
-from .._results import Unmixing
 from .._samples import Samples
 from .._sources import ArraySource, empty_like
 from .._tiles import Tile
 from .._typing import Array
+from .._unmixing import Unmixing
 
 
 def residual_map(samples: Samples | Array, model: Unmixing) -> Samples:

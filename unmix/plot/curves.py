@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .._arrays import to_host
 from .._axes import Axis
 from .._errors import ShapeError
-from .._results import Unmixing
 from .._typing import HostArray
+from .._unmixing import Unmixing
 from ..maps import LineProfile
 from . import _bars as bars
 from . import _panels as panels

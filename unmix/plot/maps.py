@@ -10,8 +10,9 @@ import numpy as np
 from .._arrays import to_host
 from .._axes import Axis
 from .._endmembers import Endmembers
-from .._results import Clusters, PrincipalComponents, Unmixing
+from .._results import Clusters, PrincipalComponents
 from .._typing import HostArray
+from .._unmixing import Unmixing
 from . import _bars as bars
 from . import _panels as panels
 from . import _style as style

@@ -11,9 +11,10 @@ from .._axes import Axis
 from .._door import as_image
 from .._endmembers import Endmembers
 from .._errors import ParameterError, ShapeError
-from .._results import PrincipalComponents, Unmixing
+from .._results import PrincipalComponents
 from .._samples import Samples
 from .._typing import Array, HostArray
+from .._unmixing import Unmixing
 from ..layout import Layout, field_of_view
 from . import _panels as panels
 from . import _style as style

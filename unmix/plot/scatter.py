@@ -9,8 +9,9 @@ import numpy as np
 
 from .._arrays import to_host
 from .._errors import ParameterError, ShapeError
-from .._results import PrincipalComponents, Unmixing
+from .._results import PrincipalComponents
 from .._typing import HostArray
+from .._unmixing import Unmixing
 from . import _panels as panels
 from . import _style as style
 

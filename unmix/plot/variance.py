@@ -8,7 +8,8 @@ import numpy as np
 
 from .._arrays import to_host
 from .._errors import ParameterError
-from .._results import PrincipalComponents, Unmixing
+from .._results import PrincipalComponents
+from .._unmixing import Unmixing
 from . import _bars as bars
 from . import _panels as panels
 from . import _style as style
