@@ -10,7 +10,7 @@ from . import _edits, ops
 from ._arrays import namespace_of
 from ._axes import Axis
 from ._door import as_table
-from ._errors import ShapeError
+from ._errors import ParameterError, ShapeError
 from ._fold import map_rows
 from ._record import Record
 from ._samples import Samples
