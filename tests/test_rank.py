@@ -82,8 +82,8 @@ class TestGavishDonoho:
         assert answers["gavish_donoho"] < 6
 
     def test_half_planes_count_as_whole_ones(self):
-        image = np.random.default_rng(2).random((40, 41))
-        spectra = um.window_fft(um.sliding_windows(image, 8, 4))
+        image = np.random.default_rng(2).random((80, 81))
+        spectra = um.window_fft(um.sliding_windows(image, 8, 8))
         rule = um.rank(spectra, 5, noise=0.5).rules["gavish_donoho_known"]
         n, f = spectra.layout.n_samples, spectra.layout.n_features
         power = 0.25 * 64 / f  # of all 64 entries, dealt out to what is stored

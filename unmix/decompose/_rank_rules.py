@@ -105,7 +105,9 @@ def silent(reason: str) -> RankRule:
 
 def bend(components: HostArray, curve: HostArray, note: str) -> RankRule:
     """Elbow of a curve on a logarithmic scale; what is lost in rounding is no more than that."""
-    answer = ops.elbow(np.log(np.clip(curve, np.finfo(float).eps * np.max(curve), None)))
+    limits = np.finfo(float)
+    least = max(limits.eps * np.max(curve), limits.tiny)
+    answer = ops.elbow(np.log(np.clip(curve, least, None)))
     return RankRule(
         answer=answer,
         note="the curve has no bend that stands out" if answer is None else note,

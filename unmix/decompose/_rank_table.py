@@ -52,6 +52,8 @@ class RankTable:
     autocorrelation : numpy.ndarray, optional
         Moran's I of the map of each principal component, (most + 1,); None if samples lie on no
         map of two axes.
+    note : str
+        Which samples and features were looked at, where windows overlap.
     record : Record
         How it was made.
     """
@@ -61,12 +63,18 @@ class RankTable:
     n_samples: int
     n_features: int
     autocorrelation: HostArray | None
+    note: str = ""
     record: Record
 
     @property
     def answers(self) -> dict[str, int | None]:
         """Rule -> number of signal components of the centred samples, or None."""
         return {name: rule.answer for name, rule in self.rules.items()}
+
+    @property
+    def endmembers(self) -> dict[str, int | None]:
+        """Rule -> number of endmembers, or phases, if they sum to one; or None."""
+        return {name: None if n is None else n + 1 for name, n in self.answers.items()}
 
     def __repr__(self) -> str:
         """Return all answers in one line."""
@@ -79,6 +87,7 @@ class RankTable:
         lines = [
             f"Signal components of {self.n_samples} samples with {self.n_features} features,",
             "centred: mixtures that sum to one have one endmember more",
+            *([self.note] if self.note else []),
             "",
         ]
         for name, rule in self.rules.items():
@@ -109,6 +118,7 @@ class RankTable:
             "n_samples": self.n_samples,
             "n_features": self.n_features,
             "most": self.most,
+            "note": self.note,
             "rules": rules,
             "autocorrelation": _plain(self.autocorrelation),
         }

@@ -20,6 +20,7 @@ from . import _rank_rules as rules
 from ._common import kept_if_it_fits, not_negative, whole_number
 from ._rank_facts import Facts, gather_facts
 from ._rank_table import RankRule, RankTable
+from ._rank_windows import Independent, above_leakage, independent
 from ._vertices import MOST_ENDMEMBERS, ROUNDING, require_same_samples
 from .nfindr import largest_simplex
 from .pca import pca as fit_pca
@@ -71,6 +72,11 @@ def rank(
         Printed, it is a table; `unmix.plot.rank` draws it. On the host, whatever the samples' own
         namespace.
 
+    Warns
+    -----
+    UserWarning
+        If fewer than nine windows do not overlap: all of them are looked at then.
+
     Raises
     ------
     ParameterError
@@ -96,6 +102,15 @@ def rank(
     unexplained. ``autocorrelation``: leading components whose maps are more alike at neighbours
     than those of independent noise (Moran, Biometrika 37, 17 (1950)).
 
+    Windows that overlap share pixels, and frequencies that a taper mixes share noise, while all
+    rules take samples, and most of them features, to be independent. So rules look at windows side
+    by side, and at every third frequency of their spectra; ``table.note`` says so. Windows of one
+    lattice differ by where they lie in it, so that components with less than 0.2 % of the power of
+    the mean spectrum are none, unless spectra were normalized or transformed. Read the smaller
+    answer of ``parallel_analysis`` and ``mdl`` there: the others count more of the windows across
+    borders, which are no mixtures. One lattice alone has no component, and is one phase:
+    ``table.endmembers``. A model given as ``pca`` is taken as it is, of all windows.
+
     One pass over the samples, beside those of PCA. ``cross_validation`` looks at no more than 2,048
     samples, drawn evenly over the map, and ``nfindr_residual`` at 512 of those. Where the
     covariance of all features is over a sixteenth of the memory budget (more than 4,096 features),
@@ -111,13 +126,19 @@ def rank(
     (3, 3, 3)
     """
     clock, key = Clock(), rng_key(rng)
-    samples = as_table(samples)
+    given = as_table(samples)
+    # a model of all windows is taken at its word
+    looked_at = independent(given) if pca is None else Independent(given, None, "")
+    samples = looked_at.samples
     most = _most(samples, most, pca)
     noise = None if noise is None else not_negative(noise, "noise")
     table = kept_if_it_fits(samples, MAX_BLOCKS + 2)
     model = fit_pca(table, most + 1, rng=key) if pca is None else pca
     require_same_samples(model, samples, most + 1)
     facts = gather_facts(table, model, most, key)
+    if looked_at.whole is not None:
+        spanned = above_leakage(looked_at.whole, facts.spanned, key)
+        facts = replace(facts, spanned=spanned)
     autocorrelation = _autocorrelation(model, most)
     answers = {
         "elbow": rules.elbow(facts),
@@ -130,6 +151,7 @@ def rank(
         **_simplices(facts, model, key),
         "autocorrelation": _spatial(autocorrelation, samples.layout.mask, model),
     }
+    answers = {name: _within(rule, facts.limit) for name, rule in answers.items()}
     parameters: dict[str, Any] = {"most": most, "pca": pca, "noise": noise, "rng": key}
     return RankTable(
         rules=answers,
@@ -137,8 +159,15 @@ def rank(
         n_samples=facts.n,
         n_features=facts.f,
         autocorrelation=autocorrelation,
-        record=samples.record.then("rank", parameters, **clock.facts(model.maps)),
+        note=looked_at.note,
+        record=given.record.then(
+            "rank", parameters, **clock.facts(model.maps), looked_at=looked_at.note
+        ),
     )
+
+
+def _within(rule: RankRule, limit: int) -> RankRule:
+    return rule if rule.answer is None else replace(rule, answer=min(rule.answer, limit))
 
 
 def _most(samples: Samples, most: int | None, pca: PrincipalComponents | None) -> int:
