@@ -7,10 +7,15 @@ of threads or workers nor their order changes a bit. Who runs it depends on wher
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ._arrays import device_of
+import numpy as np
+
+from ._arrays import device_of, is_numpy
 from ._errors import BackendError
 from ._executors import threads
 from ._executors.threads import single_threaded
@@ -122,11 +127,24 @@ def kept_rows(samples: Samples) -> Array:
 
         return tasks.kept(samples, leaf)
     shape = (*samples.layout.map_shape, samples.layout.n_features)
-    # rows of samples that are left out are never read, and take no memory for as long as they are
-    # not written: a part of a large map can be kept
-    out = samples.xp.empty(shape, dtype=samples.dtype, device=device_of(samples.source.like))
+    if samples.layout.mask is not None and is_numpy(samples.xp):
+        out = _sparse(shape, np.dtype(samples.dtype))
+    else:
+        out = samples.xp.empty(shape, dtype=samples.dtype, device=device_of(samples.source.like))
     fold(samples, lambda tile, _: (None, tile.rows), out=out, label="keeping samples")
     return out
+
+
+def _sparse(shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
+    """Return an array that takes memory where it is written: a part of a large map can be kept.
+
+    NumPy asks for pages of 2 MB, of which a few rows here and there fill a multiple of themselves.
+    """
+    memory = mmap.mmap(-1, math.prod(shape) * dtype.itemsize)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):  # a kernel without large pages
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 def all_numbers(samples: Samples) -> HostArray:

@@ -196,7 +196,9 @@ class Layout:
 
     def kept(self, where: Slices) -> HostArray | None:
         """Positions inside the block ``where`` of the samples that take part; None for all."""
-        return None if self.mask is None else np.flatnonzero(self.mask[where])
+        if self.mask is None or self.mask[where].all():
+            return None
+        return np.flatnonzero(self.mask[where])
 
     def numbers(self, where: Slices) -> HostArray:
         """Return the samples' numbers in the whole map (slow to fast) of those of a block."""
