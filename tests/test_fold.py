@@ -303,8 +303,8 @@ class TestErrors:
 
 class TestWorkers:
     def test_one_for_namespaces_with_threads_of_their_own(self):
-        assert threads.default_workers(samples_of(Backend.STRICT)) == 1
-        assert threads.default_workers(samples_of(Backend.NUMPY)) >= 1
+        assert threads.default_workers(samples_of(Backend.STRICT).xp) == 1
+        assert threads.default_workers(samples_of(Backend.NUMPY).xp) >= 1
 
     def test_run_side_by_side(self, tile_bytes):
         tile_bytes(1 << 8)

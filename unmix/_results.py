@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -10,9 +11,10 @@ import numpy as np
 
 from . import _edits, ops
 from ._arrays import device_of, namespace_of, to_host
+from ._executors.threads import default_workers, in_order
 from ._fold import map_rows
 from ._samples import Samples
-from ._typing import Array, HostArray
+from ._typing import Array, HostArray, Slices
 from ._unmixing import Unmixing
 
 Loss = Literal["frobenius", "kullback-leibler"]
@@ -230,7 +232,12 @@ def one_hot(labels: Array, n: int, dtype: Any) -> Array:
     xp = namespace_of(labels)
     maps = xp.empty((n, *labels.shape), dtype=dtype, device=device_of(labels))
     left_out = labels < 0 if xp.any(labels < 0) else None
-    for j in range(n):  # one by one: the whole is written once
-        members = xp.astype(labels == j, dtype)
-        maps[j, ...] = members if left_out is None else xp.where(left_out, xp.nan, members)
+
+    def fill(one: Slices) -> None:
+        members = xp.astype(labels == one[0].start, dtype)
+        maps[one] = members if left_out is None else xp.where(left_out, xp.nan, members)
+
+    plan: list[Slices] = [(slice(j, j + 1),) for j in range(n)]
+    # new memory takes longer than what is written to it: side by side
+    deque(in_order(fill, plan, default_workers(xp)), maxlen=0)
     return maps

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import config
 from .._arrays import is_numpy
 from .._sources import ArraySource, Source
-from .._typing import Slices
+from .._typing import Namespace, Slices
 from ..host._blas import one_blas_thread
 from .work import Work, asked_of_leaf, moved_on, progress, reduce_tree
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def run(work: Work, leaf: Source, workers: int | None, label: str) -> Any:
     """Run a pass in threads of this process, and return the one part that is left."""
     samples = work.samples
-    workers = default_workers(samples) if workers is None else workers
+    workers = default_workers(samples.xp) if workers is None else workers
     workers = min(workers, config.tiles_in_flight())
     plan = work.plan()
     loaded = isinstance(leaf, ArraySource) and leaf.in_memory
@@ -51,9 +51,9 @@ def _read_ahead(work: Work, leaf: Source, workers: int) -> Callable[[Slices], An
     return step
 
 
-def default_workers(samples: Samples) -> int:
+def default_workers(xp: Namespace) -> int:
     """Return the number of processors for NumPy's arrays, and one for any other namespace."""
-    if not is_numpy(samples.xp):
+    if not is_numpy(xp):
         return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -201,7 +201,7 @@ def _start(
         residual=white.freedom,
         freedom=white.freedom + n * d,
         key=key,
-        workers=default_workers(scores),
+        workers=default_workers(scores.xp),
     )
 
 
