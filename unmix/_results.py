@@ -234,8 +234,9 @@ def one_hot(labels: Array, n: int, dtype: Any) -> Array:
     left_out = labels < 0 if xp.any(labels < 0) else None
 
     def fill(one: Slices) -> None:
-        members = xp.astype(labels == one[0].start, dtype)
-        maps[one] = members if left_out is None else xp.where(left_out, xp.nan, members)
+        j = one[0].start
+        members = xp.astype(labels == j, dtype)
+        maps[j, ...] = members if left_out is None else xp.where(left_out, xp.nan, members)
 
     plan: list[Slices] = [(slice(j, j + 1),) for j in range(n)]
     # new memory takes longer than what is written to it: side by side
