@@ -21,9 +21,10 @@ SPREAD = 3
 LEAST_FEATURES = 32
 """Of a spectrum, below which all are looked at."""
 
-LEAKAGE = 2e-3
+LEAKAGE = 5e-3
 """Variance of one component, in parts of the power of the mean, that windows of one lattice may
-have from where they lie in it: tails of its spots add up differently. They have up to 1.1e-3."""
+have from where they lie in it: tails of its spots add up differently. They have up to 4.3e-3 where
+it repeats every 5 pixels, and 1.9e-3 from 6 pixels on."""
 
 
 class Independent(NamedTuple):

@@ -105,7 +105,7 @@ def rank(
     Windows that overlap share pixels, and frequencies that a taper mixes share noise, while all
     rules take samples, and most of them features, to be independent. So rules look at windows side
     by side, and at every third frequency of their spectra; ``table.note`` says so. Windows of one
-    lattice differ by where they lie in it, so that components with less than 0.2 % of the power of
+    lattice differ by where they lie in it, so that components with less than 0.5 % of the power of
     the mean spectrum are none, unless spectra were normalized or transformed. Read the smaller
     answer of ``parallel_analysis`` and ``mdl`` there: the others count more of the windows across
     borders, which are no mixtures. One lattice alone has no component, and is one phase:
