@@ -126,6 +126,25 @@ def directions() -> Any:
     return np.linalg.qr(draws)[0]
 
 
+def passes(samples: um.Samples, held: um.Samples, threads: int) -> tuple[float, float]:
+    """Seconds to read samples once, and to multiply those held in memory, in some threads."""
+    q, center = directions(), np.zeros(FEATURES)
+
+    def read() -> None:
+        um.fold(samples, lambda _tile, _: None, workers=threads)
+
+    def compute() -> None:
+        um.fold(
+            held,
+            lambda tile, _: um.ops.sketch(tile.rows, q, center),
+            um.ops.merge_sketch,
+            workers=threads,
+        )
+
+    with cores(threads):
+        return timed(read), timed(compute)
+
+
 def constants(path: Path, size: float) -> Constants:
     """Measure with one file of ``size`` bytes, which then is in the page cache."""
     import h5py
@@ -138,22 +157,7 @@ def constants(path: Path, size: float) -> Constants:
     rows = np.concatenate([samples.tile(w).rows for w in plan[:32]])
     held = um.samples(rows, 1)
     part = um.ops.sketch(held.tile(held.plan()[0]).rows, q, center)
-    reading, computing = {}, {}
-    for threads in (1, 2):
-
-        def read(w: int = threads) -> None:
-            um.fold(samples, lambda _tile, _: None, workers=w)
-
-        def compute(w: int = threads) -> None:
-            um.fold(
-                held,
-                lambda tile, _: um.ops.sketch(tile.rows, q, center),
-                um.ops.merge_sketch,
-                workers=w,
-            )
-
-        with cores(threads):
-            reading[threads], computing[threads] = timed(read), timed(compute)
+    (read_1, compute_1), (read_2, compute_2) = (passes(samples, held, n) for n in (1, 2))
     tiles = [held.tile(where).rows for where in held.plan()]
 
     def squares() -> None:
@@ -169,14 +173,14 @@ def constants(path: Path, size: float) -> Constants:
     before = memory("VmRSS")
     analysis(path)
     return Constants(
-        read_1=size / reading[1],
-        read_2=size / reading[2],
-        flops_1=flop / computing[1],
-        flops_2=flop / computing[2],
+        read_1=size / read_1,
+        read_2=size / read_2,
+        flops_1=flop / compute_1,
+        flops_2=flop / compute_2,
         disk=disk,
         tile=tile,
         squares=held.layout.n_samples * FEATURES * ENTRY / timed(squares),
-        fixed=fixed(rows[:FEW], flop / computing[2]),
+        fixed=fixed(rows[:FEW], flop / compute_2),
         merge=timed(lambda: um.ops.merge_sketch(part, part)),
         passes=found.passes,
         products=found.products,

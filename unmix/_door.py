@@ -154,22 +154,10 @@ def _samples(
     finite: bool = True,
 ) -> Samples:
     """Make samples; ``finite``: look for NaN and infinity in an array in memory."""
-    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-        raise BackendError(
-            f"expected an array, but got {type(array).__name__}; wrap it with numpy.asarray"
-        )
+    _require_known_shape(array)
     ndim = len(array.shape)
     places = _map_places(map_axes, ndim)
     rest = tuple(i for i in range(ndim) if i not in places)
-    if not all(n >= 0 for n in array.shape):  # dask's word for it is NaN
-        raise ShapeError(
-            f"the dask array has shape {tuple(array.shape)}; expected known sizes: call its "
-            "compute_chunk_sizes()"
-        )
-    if 0 in array.shape:
-        raise ShapeError(
-            f"the array has shape {tuple(array.shape)}; expected at least one entry on every axis"
-        )
     names = _names(map_names, _default_map_names(len(places), bool(rest)), len(places), "map_names")
     entries = _names(
         descriptor_names, DESCRIPTOR_NAMES.get(len(rest)), len(rest), "descriptor_names"
@@ -206,6 +194,22 @@ def _samples(
         record=Record().then("samples", parameters, data=fingerprint(array)),
         nonnegative=True if _kind(array) == "u" else None,
     )
+
+
+def _require_known_shape(array: Any) -> None:
+    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+        raise BackendError(
+            f"expected an array, but got {type(array).__name__}; wrap it with numpy.asarray"
+        )
+    if not all(n >= 0 for n in array.shape):  # dask's word for it is NaN
+        raise ShapeError(
+            f"the dask array has shape {tuple(array.shape)}; expected known sizes: call its "
+            "compute_chunk_sizes()"
+        )
+    if 0 in array.shape:
+        raise ShapeError(
+            f"the array has shape {tuple(array.shape)}; expected at least one entry on every axis"
+        )
 
 
 def as_image(image: Samples | Array, *, finite: bool = True) -> Samples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from .. import ops
 from .._arrays import namespace_of, rng_key
@@ -118,21 +118,12 @@ def nmf(
     why = f"{samples.layout.n_samples} samples with {samples.layout.n_features} features"
     n_components = whole_number(n_components, 1, most, "n_components", why)
     max_iter = whole_number(max_iter, 1, 10**9, "max_iter", "passes")
-    if loss not in get_args(Loss):
-        raise ParameterError(f"loss is {loss!r}; expected one of {', '.join(get_args(Loss))}")
-    require_noise(noise)
-    if noise is not None and loss == "kullback-leibler":
-        raise ParameterError(
-            "noise='poisson' came with loss='kullback-leibler', which is the likelihood of Poisson "
-            "counts already; leave noise out, or take loss='frobenius'"
-        )
+    _require_known(loss, noise)
     tol = not_negative(tol, "tol")
     table = kept_if_it_fits(samples, max_iter + 2)
     scaling = None if noise is None else poisson_scaling(table)
-    if init is None:
-        begin: Start | Unmixing = "nfindr" if simplex and n_components > 1 else "nndsvda"
-    else:
-        begin = init
+    default: Start = "nfindr" if simplex and n_components > 1 else "nndsvda"
+    begin = default if init is None else init
     start = start_of(table, samples, n_components, begin, simplex, scaling, key)
     problem = _problem(samples, loss, simplex, scaling, start)
     factors, n_iter, divergence = take_turns(table, problem, start, max_iter, tol)
@@ -160,6 +151,17 @@ def nmf(
         n_iter=n_iter,
         scale=None if scaling is None else scaling.unpacked(samples),
     )
+
+
+def _require_known(loss: Any, noise: Any) -> None:
+    if loss not in get_args(Loss):
+        raise ParameterError(f"loss is {loss!r}; expected one of {', '.join(get_args(Loss))}")
+    require_noise(noise)
+    if noise is not None and loss == "kullback-leibler":
+        raise ParameterError(
+            "noise='poisson' came with loss='kullback-leibler', which is the likelihood of Poisson "
+            "counts already; leave noise out, or take loss='frobenius'"
+        )
 
 
 def _problem(
